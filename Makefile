@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# For kbuild, and for people: `make help`.
+
+ifneq ($(KERNELRELEASE),)
+
+obj-m := mp1.o
+
+else
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+CFLAGS ?= -O2 -g
+USER_CFLAGS := -std=gnu11 -Wall -Wextra -Wconversion -Werror -pthread
+
+# pahole is not needed for a module, but 6.12 and later stop without it
+KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR) CONFIG_DEBUG_INFO_BTF_MODULES=
+
+all: mp1.ko userapp	## build the module for KDIR's kernel, and userapp
+
+mp1.ko: FORCE | $(KDIR)
+	$(KBUILD) modules
+
+$(KDIR):
+	@echo "make: no kernel headers in $@;" \
+	      "on Debian: sudo apt-get install linux-headers-$$(uname -r)" >&2; exit 1
+
+userapp: userapp.c userapp.h
+	$(CC) $(USER_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $<
+
+load: all		## load mp1.ko into the running kernel (PERIOD= in ms)
+	sudo insmod mp1.ko $(if $(PERIOD),period_ms=$(PERIOD))
+
+unload:			## unload it
+	sudo rmmod mp1
+
+install: all		## install the module for KDIR's kernel, so that modprobe finds it
+	$(KBUILD) modules_install
+	depmod -a $(notdir $(patsubst %/build,%,$(KDIR)))
+
+demo:			## watch mp1 measure two programs, in a virtual machine
+	@vm/run demo
+
+shell:			## a shell in that virtual machine, module loaded
+	@vm/run shell
+
+test:			## prove the behaviour, in virtual machines (TESTS="name...": only some)
+	@tests/run $(TESTS)
+
+check:			## static checks of all sources; zero findings expected
+	@tests/check
+
+clean:			## remove what was built here (downloads stay in ~/.cache/mp1)
+	rm -rf build userapp *.o *.ko *.mod *.mod.c .*.cmd Module.symvers modules.order .tmp_versions
+
+help:			## this list
+	@awk -F ':[^#]*## ' '/^[a-z]+:.*## /{ printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@echo 'Variables:'
+	@echo '  KDIR=DIR       kernel headers to build against (default: the running kernel'\''s)'
+	@echo '  KERNEL=NAME    kernel of the virtual machine (vm/kernel --help lists them)'
+
+.PHONY: all load unload install demo shell test check clean help FORCE
+.DEFAULT_GOAL := all
+export KERNEL
+
+endif

@@ -1,0 +1,591 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * mp1 - user CPU time of registered processes
+ *
+ *	echo 423 > /proc/mp1/status	register process 423
+ *	cat /proc/mp1/status		423: 10002184113 (nanoseconds)
+ *	echo -423 > /proc/mp1/status	take the registration back
+ *
+ * The way of a PID through this file is from top to bottom: the registry keeps
+ * the processes, the timer starts an update of them every period, the work does
+ * it, write() registers and read() lists.
+ *
+ * Locking. A registered process is on mp1_registry, the list that updates walk,
+ * and in mp1_index, once for each of its numbers. mp1_lock guards both, and
+ * mp1_count, the length of the list; the timer is armed exactly while that is
+ * not 0. No holder of mp1_lock walks all processes, allocates memory or touches
+ * that of a user. Readers of mp1_index are under RCU instead. XArray's own lock
+ * nests inside mp1_lock. The timer's callback takes no lock, so that the timer
+ * can be stopped and waited for under mp1_lock.
+ *
+ * Lifetime. A struct mp1_process is made by write(), belongs to the registry
+ * until mp1_drop() and is freed an RCU grace period after it. So long it holds
+ * its struct pid, whose address is the process's identity (a number is given to
+ * other processes in time), and its leader's task_struct, which keeps the CPU
+ * times readable when the process has been reaped. A process that was reaped is
+ * dropped by the next update or, before that, when the new owner of one of its
+ * numbers registers. The proc file is the first thing to go at unload and the
+ * last to come at load; then timer, work, processes, in the order of who starts
+ * whom.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/atomic.h>
+#include <linux/cred.h>
+#include <linux/jiffies.h>
+#include <linux/list.h>
+#include <linux/log2.h>
+#include <linux/math64.h>
+#include <linux/module.h>
+#include <linux/pid.h>
+#include <linux/pid_namespace.h>
+#include <linux/proc_fs.h>
+#include <linux/proc_ns.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/threads.h>
+#include <linux/timer.h>
+#include <linux/uaccess.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+
+#include "mp1_given.h"
+
+#define MP1_VERSION	"1.0"
+#define MP1_PERIOD_MIN	10		/* ms */
+#define MP1_PERIOD_MAX	3600000		/* ms */
+#define MP1_WRITE_MAX	31		/* bytes: a PID, its sign, and room around */
+#define MP1_BATCH	32		/* processes taken in one hold of mp1_lock */
+#define MP1_NR_BITS	order_base_2(PID_MAX_LIMIT)
+
+/*
+ * Everybody can make us allocate, so: at the cost of the caller's cgroup, and
+ * when there is none left an error, not the OOM killer or a line in the log.
+ */
+#define MP1_GFP		(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
+
+static unsigned int period_ms = 5000;
+module_param(period_ms, uint, 0444);
+MODULE_PARM_DESC(period_ms, "Time between two updates in milliseconds, 10 to 3600000 (default 5000)");
+
+/**
+ * struct mp1_process - one registered process
+ * @node: in mp1_registry; empty once dropped. Under mp1_lock.
+ * @pid: the process's identity and its number in each namespace; referenced
+ * @task: whoever was its leader when it was registered; referenced
+ * @utime: user CPU time in nanoseconds as of the last update
+ * @registrar: who may take the registration back
+ * @rcu: frees it after the last reader
+ */
+struct mp1_process {
+	struct list_head node;
+	struct pid *pid;
+	struct task_struct *task;
+	atomic64_t utime;
+	kuid_t registrar;
+	struct rcu_head rcu;
+};
+
+static DEFINE_SPINLOCK(mp1_lock);
+static LIST_HEAD(mp1_registry);
+static DEFINE_XARRAY_FLAGS(mp1_index, XA_FLAGS_ACCOUNT);
+static unsigned int mp1_count;
+static struct kmem_cache *mp1_cache;
+
+static struct workqueue_struct *mp1_workqueue;
+static void mp1_update(struct work_struct *work);
+static DECLARE_WORK(mp1_work, mp1_update);
+
+/* The timer */
+
+static u64 mp1_epoch;	/* jiffies; when the timer last began to run */
+
+static void mp1_expire(struct timer_list *timer);
+static DEFINE_TIMER(mp1_timer, mp1_expire);
+
+/*
+ * Arm the timer for the next whole number of periods since mp1_epoch. The timer
+ * wheel is late by as much as an eighth of the delay; counting from the epoch
+ * and not from now makes that a jitter that does not add up, and periods that
+ * were missed stay missed.
+ */
+static void mp1_arm_timer(void)
+{
+	u64 elapsed = get_jiffies_64() - mp1_epoch;
+	u64 periods = div_u64(elapsed * MSEC_PER_SEC, HZ * period_ms) + 1;
+	u64 due = div_u64(periods * period_ms * HZ + MSEC_PER_SEC - 1, MSEC_PER_SEC);
+
+	mod_timer(&mp1_timer, (unsigned long)(mp1_epoch + due));
+}
+
+static void mp1_expire(struct timer_list *timer)
+{
+	mp1_arm_timer();
+	queue_work(mp1_workqueue, &mp1_work);
+}
+
+/* The registry */
+
+/*
+ * Index key of number @nr in namespace @ns. The numbers of one namespace lie
+ * side by side and in order: what a reader there may see is one range of the
+ * index. The inode number tells living namespaces apart, and every namespace of
+ * a struct pid lives as long as that does.
+ *
+ * 32-bit kernels have keys for the first 131,000 inode numbers only: mp1_add()
+ * refuses namespaces beyond, all others compare what they find.
+ */
+static u64 mp1_key(const struct pid_namespace *ns, unsigned int nr)
+{
+	return (u64)(ns->ns.inum - PROC_PID_INIT_INO) << MP1_NR_BITS | nr;
+}
+
+static u64 mp1_key_at(const struct mp1_process *p, unsigned int level)
+{
+	const struct upid *number = &p->pid->numbers[level];
+
+	return mp1_key(number->ns, number->nr);
+}
+
+/* RCU callback: nobody sees the process any more */
+static void mp1_free(struct rcu_head *rcu)
+{
+	struct mp1_process *p = container_of(rcu, struct mp1_process, rcu);
+
+	put_task_struct(p->task);
+	put_pid(p->pid);
+	kmem_cache_free(mp1_cache, p);
+}
+
+/* Context: mp1_lock held. Idle when the process was dropped before. */
+static void mp1_drop(struct mp1_process *p)
+{
+	unsigned int level;
+
+	if (list_empty(&p->node))
+		return;
+	list_del_init(&p->node);
+	if (!--mp1_count)
+		timer_delete_sync(&mp1_timer);
+	/* Where a number has a new owner already, the entry is that one's. */
+	for (level = 0; level <= p->pid->level; level++)
+		xa_cmpxchg(&mp1_index, mp1_key_at(p, level), p, NULL, 0);
+	call_rcu(&p->rcu, mp1_free);
+}
+
+/* Make room in the index, so that mp1_add() needs no memory. May sleep. */
+static int mp1_reserve(const struct mp1_process *p)
+{
+	unsigned int level;
+	int err = 0;
+
+	for (level = 0; level <= p->pid->level && !err; level++) {
+		if (mp1_key_at(p, level) > ULONG_MAX)
+			return -EOVERFLOW;
+		err = xa_reserve(&mp1_index, mp1_key_at(p, level), MP1_GFP);
+	}
+	return err;
+}
+
+/* Give back what mp1_reserve() took and nobody has used. */
+static void mp1_unreserve(const struct mp1_process *p)
+{
+	unsigned int level;
+
+	for (level = 0; level <= p->pid->level; level++)
+		xa_release(&mp1_index, mp1_key_at(p, level));
+}
+
+/**
+ * mp1_find() - the registration of a process
+ * @pid: the process's identity
+ *
+ * Context: mp1_lock or RCU held.
+ * Return: The registered process, or NULL.
+ */
+static struct mp1_process *mp1_find(const struct pid *pid)
+{
+	const struct upid *number = &pid->numbers[0];
+	struct mp1_process *p = xa_load(&mp1_index, mp1_key(number->ns, number->nr));
+
+	return p && p->pid == pid ? p : NULL;
+}
+
+/**
+ * mp1_add() - put a process on the registry, under all of its numbers
+ * @p: the process, all members set but @node
+ *
+ * Whoever else is found under one of the numbers has been reaped and is
+ * dropped. So no two registered processes ever share a number, in whatever
+ * namespace, and no reader sees two lines with one PID.
+ *
+ * Context: Process. mp1_lock held, mp1_reserve() called before it.
+ * Return: 0, -EEXIST when it is registered already, -ESRCH when it has been
+ *	   reaped, or -ENOMEM; on errors it is not registered and the caller's.
+ */
+static int mp1_add(struct mp1_process *p)
+{
+	struct mp1_process *old;
+	unsigned int level;
+
+	/* From here to the unlock: if it owns its numbers now, it did so last. */
+	if (!pid_has_task(p->pid, PIDTYPE_TGID))
+		return -ESRCH;
+	if (mp1_find(p->pid))
+		return -EEXIST;
+
+	for (level = 0; level <= p->pid->level; level++) {
+		old = xa_store(&mp1_index, mp1_key_at(p, level), p, 0);
+		if (xa_is_err(old))
+			goto undo;
+		if (old)
+			mp1_drop(old);
+	}
+	/* At the head: an update that runs does not meet it, and comes to an end. */
+	list_add(&p->node, &mp1_registry);
+	if (!mp1_count++) {
+		mp1_epoch = get_jiffies_64();
+		mp1_arm_timer();
+	}
+	return 0;
+
+undo:	/* somebody else gave our room back: see mp1_unreserve() */
+	while (level--)
+		xa_cmpxchg(&mp1_index, mp1_key_at(p, level), p, NULL, 0);
+	return xa_err(old);
+}
+
+/* User CPU time to be listed; that of an exited process is final, so take it now. */
+static u64 mp1_utime(struct mp1_process *p)
+{
+	if (!atomic_read(&p->task->signal->live))
+		return get_cpu_use(p->task);
+	return atomic64_read(&p->utime);
+}
+
+/* The update */
+
+/* Context: Process, RCU held: the process may be dropped at any moment. */
+static void mp1_update_one(struct mp1_process *p)
+{
+	bool reaped = !pid_has_task(p->pid, PIDTYPE_TGID);
+	u64 utime = get_cpu_use(p->task);
+
+	atomic64_set(&p->utime, utime);
+	if (!reaped)
+		return;
+
+	pr_debug("%d: exited after %llu ns\n", pid_nr(p->pid), utime);
+	spin_lock(&mp1_lock);
+	mp1_drop(p);
+	spin_unlock(&mp1_lock);
+}
+
+/*
+ * Move @cursor, an entry of mp1_registry, over the next processes and put these
+ * into @batch. Context: RCU held, which keeps them.
+ */
+static unsigned int mp1_next_batch(struct list_head *cursor, struct mp1_process **batch)
+{
+	struct list_head *last = cursor;
+	unsigned int n = 0;
+
+	spin_lock(&mp1_lock);
+	while (n < MP1_BATCH && !list_is_last(last, &mp1_registry)) {
+		last = last->next;
+		batch[n++] = list_entry(last, struct mp1_process, node);
+	}
+	if (n)
+		list_move(cursor, last);
+	spin_unlock(&mp1_lock);
+	return n;
+}
+
+/*
+ * The work: measure every process that was registered when it began.
+ *
+ * Workqueues never run one work item twice at a time, so the cursor is the only
+ * entry of the list that is not a process, and this the only one to walk it.
+ */
+static void mp1_update(struct work_struct *work)
+{
+	struct mp1_process *batch[MP1_BATCH];
+	unsigned int i, n, total = 0;
+	struct list_head cursor;
+
+	spin_lock(&mp1_lock);
+	list_add(&cursor, &mp1_registry);
+	spin_unlock(&mp1_lock);
+
+	do {
+		rcu_read_lock();
+		n = mp1_next_batch(&cursor, batch);
+		for (i = 0; i < n; i++)
+			mp1_update_one(batch[i]);
+		rcu_read_unlock();
+		total += n;
+		cond_resched();
+	} while (n);
+
+	spin_lock(&mp1_lock);
+	list_del(&cursor);
+	spin_unlock(&mp1_lock);
+	pr_debug("updated %u processes\n", total);
+}
+
+/* write() */
+
+/**
+ * mp1_register() - measure a process from now on
+ * @nr: its PID in the caller's PID namespace
+ * @registrar: who may take that back
+ *
+ * Context: Process, may sleep. Memory is charged to the caller's cgroup.
+ * Return: 0, also when it was registered before; -ESRCH, -ENOMEM, or on 32-bit
+ *	   kernels -EOVERFLOW: too many namespaces.
+ */
+static int mp1_register(pid_t nr, kuid_t registrar)
+{
+	struct mp1_process *p;
+	struct task_struct *task;
+	struct pid *pid;
+	int err = -ESRCH;
+
+	pid = find_get_pid(nr);
+	task = get_pid_task(pid, PIDTYPE_TGID);	/* NULL for a mere thread's id */
+	if (!task)
+		goto put_pid;
+
+	err = -ENOMEM;
+	p = kmem_cache_alloc(mp1_cache, MP1_GFP);
+	if (!p)
+		goto put_task;
+	INIT_LIST_HEAD(&p->node);
+	p->pid = pid;
+	p->task = task;
+	p->registrar = registrar;
+	atomic64_set(&p->utime, get_cpu_use(task));
+
+	err = mp1_reserve(p);
+	if (!err) {
+		spin_lock(&mp1_lock);
+		err = mp1_add(p);
+		spin_unlock(&mp1_lock);
+	}
+	if (err) {
+		mp1_unreserve(p);
+		call_rcu(&p->rcu, mp1_free);	/* RCU: mp1_add() may have shown it */
+		return err == -EEXIST ? 0 : err;
+	}
+	pr_debug("%d: registered\n", pid_nr(pid));
+	return 0;
+
+put_task:
+	put_task_struct(task);
+put_pid:
+	put_pid(pid);
+	return err;
+}
+
+/**
+ * mp1_unregister() - take a registration back
+ * @nr: PID in the caller's PID namespace
+ * @file: the open file; whoever opened it must be the registrar or have
+ *	  CAP_SYS_ADMIN in the initial user namespace
+ *
+ * Context: Process.
+ * Return: 0, -ESRCH or -EPERM.
+ */
+static int mp1_unregister(pid_t nr, const struct file *file)
+{
+	struct pid *pid = find_get_pid(nr);
+	struct mp1_process *p;
+	int err = 0;
+
+	if (!pid)
+		return -ESRCH;
+	spin_lock(&mp1_lock);
+	p = mp1_find(pid);
+	if (!p)
+		err = -ESRCH;
+	else if (!uid_eq(p->registrar, file->f_cred->euid) &&
+		 !file_ns_capable(file, &init_user_ns, CAP_SYS_ADMIN))
+		err = -EPERM;
+	else
+		mp1_drop(p);
+	spin_unlock(&mp1_lock);
+	if (!err)
+		pr_debug("%d: taken back\n", pid_nr(pid));
+	put_pid(pid);
+	return err;
+}
+
+/* One number a call; see README.md for the grammar and the errors. */
+static ssize_t mp1_write(struct file *file, const char __user *ubuf, size_t count, loff_t *pos)
+{
+	char buf[MP1_WRITE_MAX + 1];
+	int nr, err;
+
+	if (!count)
+		return 0;
+	if (count > MP1_WRITE_MAX)
+		return -EINVAL;
+	if (copy_from_user(buf, ubuf, count))
+		return -EFAULT;
+	buf[count] = '\0';
+	if (strlen(buf) < count - 1)	/* a NUL before the last byte */
+		return -EINVAL;
+	/* The one number that has no opposite is no PID either. */
+	if (kstrtoint(strim(buf), 10, &nr) || nr == 0 || nr == INT_MIN)
+		return -EINVAL;
+
+	if (nr > 0)
+		err = mp1_register(nr, file->f_cred->euid);
+	else
+		err = mp1_unregister(-nr, file);
+	return err ? err : count;
+}
+
+/* read() */
+
+/*
+ * The position in the listing is the PID, in the reader's namespace, that the
+ * next line has at least. It stays right whatever is registered or dropped
+ * between two reads: no line is skipped, none is repeated.
+ */
+static struct mp1_process *mp1_seek(loff_t *pos)
+{
+	const struct pid_namespace *ns = task_active_pid_ns(current);
+	struct mp1_process *p;
+	unsigned long key;
+
+	if (*pos >= PID_MAX_LIMIT)
+		return NULL;
+	key = mp1_key(ns, *pos);
+	p = xa_find(&mp1_index, &key, mp1_key(ns, PID_MAX_LIMIT - 1), XA_PRESENT);
+	if (p)
+		*pos = key % BIT(MP1_NR_BITS);
+	return p;
+}
+
+static void *mp1_start(struct seq_file *m, loff_t *pos)
+	__acquires(RCU)
+{
+	rcu_read_lock();
+	return mp1_seek(pos);
+}
+
+static void *mp1_next(struct seq_file *m, void *v, loff_t *pos)
+{
+	/* An lseek() far into the listing goes through all that is before. */
+	rcu_read_unlock();
+	cond_resched();
+	rcu_read_lock();
+	++*pos;
+	return mp1_seek(pos);
+}
+
+static void mp1_stop(struct seq_file *m, void *v)
+	__releases(RCU)
+{
+	rcu_read_unlock();
+}
+
+static int mp1_show(struct seq_file *m, void *v)
+{
+	struct mp1_process *p = v;
+	pid_t nr = pid_nr_ns(p->pid, task_active_pid_ns(current));
+
+	if (!nr)	/* 32-bit: a namespace that mp1_key() cannot tell apart */
+		return SEQ_SKIP;
+	seq_put_decimal_ull(m, "", nr);
+	seq_put_decimal_ull(m, ": ", mp1_utime(p));
+	seq_putc(m, '\n');
+	return 0;
+}
+
+static const struct seq_operations mp1_seq_ops = {
+	.start	= mp1_start,
+	.next	= mp1_next,
+	.stop	= mp1_stop,
+	.show	= mp1_show,
+};
+
+static int mp1_open(struct inode *inode, struct file *file)
+{
+	return seq_open(file, &mp1_seq_ops);
+}
+
+static const struct proc_ops mp1_proc_ops = {
+	.proc_open	= mp1_open,
+	.proc_read_iter	= seq_read_iter,
+	.proc_write	= mp1_write,
+	.proc_lseek	= seq_lseek,
+	.proc_release	= seq_release,
+};
+
+/* Load and unload */
+
+static int __init mp1_init(void)
+{
+	struct proc_dir_entry *dir;
+	int err = -ENOMEM;
+
+	if (period_ms < MP1_PERIOD_MIN || period_ms > MP1_PERIOD_MAX) {
+		pr_err("period_ms=%u is not between %u and %u\n",
+		       period_ms, MP1_PERIOD_MIN, MP1_PERIOD_MAX);
+		return -EINVAL;
+	}
+	mp1_cache = KMEM_CACHE(mp1_process, SLAB_ACCOUNT);
+	if (!mp1_cache)
+		return err;
+	mp1_workqueue = alloc_workqueue("mp1", WQ_UNBOUND, 0);
+	if (!mp1_workqueue)
+		goto destroy_cache;
+	dir = proc_mkdir("mp1", NULL);
+	if (!dir)
+		goto destroy_workqueue;
+	if (!proc_create("status", 0666, dir, &mp1_proc_ops))
+		goto remove_dir;
+	pr_info("version %s loaded, updates every %u ms\n", MP1_VERSION, period_ms);
+	return 0;
+
+remove_dir:
+	proc_remove(dir);
+destroy_workqueue:
+	destroy_workqueue(mp1_workqueue);
+destroy_cache:
+	kmem_cache_destroy(mp1_cache);
+	return err;
+}
+
+static void __exit mp1_exit(void)
+{
+	/* Waits for the calls in progress and fails all that come. */
+	remove_proc_subtree("mp1", NULL);
+	timer_delete_sync(&mp1_timer);
+	destroy_workqueue(mp1_workqueue);
+
+	while (!list_empty(&mp1_registry)) {
+		spin_lock(&mp1_lock);
+		mp1_drop(list_first_entry(&mp1_registry, struct mp1_process, node));
+		spin_unlock(&mp1_lock);
+		cond_resched();
+	}
+	rcu_barrier();	/* mp1_free() is ours */
+	kmem_cache_destroy(mp1_cache);
+	pr_info("unloaded\n");
+}
+
+module_init(mp1_init);
+module_exit(mp1_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_AUTHOR("The mp1 developers");
+MODULE_DESCRIPTION("User CPU time, in nanoseconds, of the processes registered in /proc/mp1/status");
+MODULE_VERSION(MP1_VERSION);
