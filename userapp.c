@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* userapp - a process for mp1 to measure: registers itself and computes factorials */
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "userapp.h"
+
+static atomic_bool stop;	/* tells the computing threads to end */
+
+/* Say what went wrong and what to do about it, and end the program. */
+__attribute__((noreturn, format(printf, 1, 2)))
+static void die(const char *format, ...)
+{
+	va_list args;
+
+	fputs("userapp: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	exit(EXIT_FAILURE);
+}
+
+static void usage(FILE *to)
+{
+	fprintf(to,
+		"usage: userapp [-s SECONDS] [-t THREADS]\n"
+		"Register with the mp1 kernel module, compute factorials, print the list.\n"
+		"  -s SECONDS  how long to compute (default %ld, at most %ld)\n"
+		"  -t THREADS  on how many threads (default %ld, at most %ld)\n"
+		"  -h          this text\n",
+		SECONDS_DEFAULT, SECONDS_MAX, THREADS_DEFAULT, THREADS_MAX);
+}
+
+static long parse_number(char option, const char *text, long max)
+{
+	char *end;
+	long number;
+
+	errno = 0;
+	number = strtol(text, &end, 10);
+	if (errno || end == text || *end || number < 1 || number > max) {
+		fprintf(stderr, "userapp: -%c takes a number from 1 to %ld, not '%s'\n",
+			option, max, text);
+		exit(EXIT_USAGE);
+	}
+	return number;
+}
+
+static struct options parse_options(int argc, char **argv)
+{
+	struct options options = { SECONDS_DEFAULT, THREADS_DEFAULT };
+	int option;
+
+	while ((option = getopt(argc, argv, "s:t:h")) != -1) {
+		switch (option) {
+		case 's':
+			options.seconds = parse_number('s', optarg, SECONDS_MAX);
+			break;
+		case 't':
+			options.threads = parse_number('t', optarg, THREADS_MAX);
+			break;
+		case 'h':
+			usage(stdout);
+			exit(EXIT_SUCCESS);
+		default:
+			usage(stderr);
+			exit(EXIT_USAGE);
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "userapp: '%s' is one argument too many\n", argv[optind]);
+		usage(stderr);
+		exit(EXIT_USAGE);
+	}
+	return options;
+}
+
+static FILE *open_status(const char *mode)
+{
+	FILE *file = fopen(STATUS_FILE, mode);
+
+	if (file)
+		return file;
+	if (errno == ENOENT)
+		die("%s is not there; load the module: sudo insmod mp1.ko", STATUS_FILE);
+	if (errno == EACCES)
+		die("no right to use %s; ask who restricted it, or become root", STATUS_FILE);
+	die("%s: %s", STATUS_FILE, strerror(errno));
+}
+
+static void register_self(void)
+{
+	FILE *file = open_status("w");
+
+	fprintf(file, "%d", getpid());
+	if (fclose(file))	/* stdio writes here; the module's answer comes here */
+		die("the module does not register process %d: %s; see dmesg",
+		    getpid(), strerror(errno));
+}
+
+/* n! modulo a prime; without it 21! would not fit, and be no work */
+static uint64_t factorial(uint64_t n)
+{
+	uint64_t product = 1;
+
+	for (; n > 1; n--)
+		product = product * n % 1000000007u;
+	return product;
+}
+
+static void *compute(void *unused)
+{
+	volatile uint64_t sink;
+	uint64_t n = 0;
+
+	(void)unused;
+	while (!atomic_load(&stop))
+		sink = factorial(n++ % 10000);
+	(void)sink;
+	return NULL;
+}
+
+static double seconds_since(const struct timespec *start)
+{
+	struct timespec now;
+
+	if (clock_gettime(CLOCK_MONOTONIC, &now))
+		die("clock_gettime: %s", strerror(errno));
+	return (double)(now.tv_sec - start->tv_sec) +
+	       (double)(now.tv_nsec - start->tv_nsec) / 1e9;
+}
+
+/* Wait until the time is over; show how far it is, where somebody sees it. */
+static void wait_and_show(long seconds)
+{
+	static const char done[] = "########################################";
+	static const char open[] = "........................................";
+	const int width = sizeof(done) - 1;
+	const struct timespec tick = { .tv_nsec = 100000000 };
+	const bool terminal = isatty(STDERR_FILENO);
+	struct timespec start;
+	double elapsed;
+
+	if (clock_gettime(CLOCK_MONOTONIC, &start))
+		die("clock_gettime: %s", strerror(errno));
+	while ((elapsed = seconds_since(&start)) < (double)seconds) {
+		if (terminal) {
+			int n = (int)(elapsed / (double)seconds * width);
+
+			fprintf(stderr, "\r[%.*s%.*s] %4.1f of %ld s",
+				n, done, width - n, open, elapsed, seconds);
+		}
+		nanosleep(&tick, NULL);
+	}
+	if (terminal)
+		fprintf(stderr, "\r[%s] %4ld of %ld s\n", done, seconds, seconds);
+}
+
+static void compute_factorials(const struct options *options)
+{
+	pthread_t threads[THREADS_MAX];
+	long i;
+	int err;
+
+	for (i = 0; i < options->threads; i++) {
+		err = pthread_create(&threads[i], NULL, compute, NULL);
+		if (err)
+			die("cannot start thread %ld of %ld: %s; try a smaller -t",
+			    i + 1, options->threads, strerror(err));
+	}
+	wait_and_show(options->seconds);
+	atomic_store(&stop, true);
+	for (i = 0; i < options->threads; i++) {
+		err = pthread_join(threads[i], NULL);
+		if (err)
+			die("pthread_join: %s", strerror(err));
+	}
+}
+
+/* Print the list, and below it our own line beside what getrusage() says. */
+static void print_list(void)
+{
+	FILE *file = open_status("r");
+	struct rusage usage;
+	int64_t listed = -1, measured;
+	char line[64];
+
+	if (getrusage(RUSAGE_SELF, &usage))
+		die("getrusage: %s", strerror(errno));
+	measured = (int64_t)usage.ru_utime.tv_sec * 1000000000 + usage.ru_utime.tv_usec * 1000;
+
+	while (fgets(line, sizeof(line), file)) {
+		int64_t utime;
+		int pid;
+
+		fputs(line, stdout);
+		if (sscanf(line, "%d: %" SCNd64, &pid, &utime) == 2 && pid == getpid())
+			listed = utime;
+	}
+	if (ferror(file))
+		die("reading %s: %s", STATUS_FILE, strerror(errno));
+	fclose(file);
+
+	if (listed < 0)
+		die("process %d is not listed (any more): was its registration taken back?",
+		    getpid());
+	printf("\nuser CPU time of process %d:\n"
+	       "  mp1        %14.9f s (as of its last update)\n"
+	       "  getrusage  %14.9f s (now)\n"
+	       "  difference %14.9f s\n",
+	       getpid(), (double)listed / 1e9, (double)measured / 1e9,
+	       (double)(measured - listed) / 1e9);
+	if (fflush(stdout) || ferror(stdout))
+		die("standard output: %s", strerror(errno));
+}
+
+int main(int argc, char **argv)
+{
+	const struct options options = parse_options(argc, argv);
+
+	register_self();
+	compute_factorials(&options);
+	print_list();
+	return EXIT_SUCCESS;
+}
