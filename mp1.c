@@ -32,6 +32,7 @@
 
 #include <linux/atomic.h>
 #include <linux/cred.h>
+#include <linux/ctype.h>
 #include <linux/jiffies.h>
 #include <linux/list.h>
 #include <linux/log2.h>
@@ -429,7 +430,7 @@ static int mp1_unregister(pid_t nr, const struct file *file)
 static ssize_t mp1_write(struct file *file, const char __user *ubuf, size_t count, loff_t *pos)
 {
 	char buf[MP1_WRITE_MAX + 1];
-	int nr, err;
+	int nr, err, i;
 
 	if (!count)
 		return 0;
@@ -438,8 +439,10 @@ static ssize_t mp1_write(struct file *file, const char __user *ubuf, size_t coun
 	if (copy_from_user(buf, ubuf, count))
 		return -EFAULT;
 	buf[count] = '\0';
-	if (strlen(buf) < count - 1)	/* a NUL before the last byte */
-		return -EINVAL;
+	/* A NUL may be the last byte; and to isspace() 0xa0 would be a blank. */
+	for (i = 0; i < count; i++)
+		if (!isascii(buf[i]) || (!buf[i] && i < count - 1))
+			return -EINVAL;
 	/* The one number that has no opposite is no PID either. */
 	if (kstrtoint(strim(buf), 10, &nr) || nr == 0 || nr == INT_MIN)
 		return -EINVAL;

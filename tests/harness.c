@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* harness.c - runs the tests and reports; what they share */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+static const char *module_parameters;	/* of the test that runs */
+static char **wanted;			/* names of tests, NULL-terminated; none: all */
+static const char *topic;
+static int passed, failed;
+
+/* The module */
+
+int load_module(const char *parameters)
+{
+	int fd = OK(open(MODULE, O_RDONLY | O_CLOEXEC)), err = 0;
+
+	if (syscall(SYS_finit_module, fd, parameters, 0))
+		err = errno;
+	close(fd);
+	return err;
+}
+
+int unload_module(void)
+{
+	return syscall(SYS_delete_module, "mp1", O_NONBLOCK) ? errno : 0;
+}
+
+static void set_up(void)
+{
+	if (!access(STATUS, F_OK))	/* left by a test that failed */
+		ck_assert_int_eq(unload_module(), 0);
+	if (module_parameters)
+		ck_assert_int_eq(load_module(module_parameters), 0);
+}
+
+static void tear_down(void)
+{
+	if (module_parameters)
+		ck_assert_int_eq(unload_module(), 0);
+	ck_assert_msg(access("/proc/mp1", F_OK) && errno == ENOENT, "/proc/mp1 is still there");
+}
+
+/* Running tests */
+
+static bool is_wanted(const char *name)
+{
+	char **want;
+
+	for (want = wanted; *want; want++)
+		if (!strcmp(*want, name) || !strcmp(*want, topic))
+			return true;
+	return want == wanted;
+}
+
+void run_test(const TTest *test, const char *name, int seconds, const char *parameters)
+{
+	Suite *suite;
+	TCase *tcase;
+	SRunner *runner;
+	int64_t start;
+	double took;
+
+	if (!is_wanted(name))
+		return;
+	module_parameters = parameters;
+	suite = suite_create(topic);
+	tcase = tcase_create(name);
+	tcase_set_timeout(tcase, seconds);
+	tcase_add_checked_fixture(tcase, set_up, tear_down);
+	tcase_add_test(tcase, test);
+	suite_add_tcase(suite, tcase);
+	runner = srunner_create(suite);
+	start = now();
+	srunner_run_all(runner, CK_SILENT);
+	took = (double)(now() - start) / SEC;
+
+	if (!srunner_ntests_failed(runner)) {
+		passed++;
+		printf("ok    %-62s %6.2f s\n", name, took);
+	} else {
+		TestResult **failures = srunner_failures(runner);
+
+		failed++;
+		printf("FAIL  %-62s %6.2f s\n      %s:%d: %s\n", name, took, tr_lfile(failures[0]),
+		       tr_lno(failures[0]), tr_msg(failures[0]));
+		free(failures);
+	}
+	fflush(stdout);
+	srunner_free(runner);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		void (*run)(void);
+	} topics[] = {
+		{ "write", test_write }, { "rights", test_rights }, { "list", test_list },
+		{ "measure", test_measure }, { "lifetime", test_lifetime },
+		{ "namespace", test_namespace }, { "period", test_period },
+		{ "module", test_module }, { "stress", test_stress },
+		{ "userapp", test_userapp },
+	};
+	FILE *report;
+	size_t i;
+
+	setpriority(PRIO_PROCESS, 0, -5);	/* ahead of the load that tests make */
+	wanted = argv + 1;
+	if (argc == 2 && !strcmp(argv[1], "virtual")) {
+		topic = "virtual";
+		test_virtual_time();
+	} else {
+		for (i = 0; i < sizeof(topics) / sizeof(topics[0]); i++) {
+			topic = topics[i].name;
+			topics[i].run();
+		}
+	}
+	report = fopen("/dev/report", "w");
+	if (!report || fprintf(report, "tests %d passed %d failed\n", passed, failed) < 0 ||
+	    fclose(report)) {
+		perror("/dev/report");
+		return EXIT_FAILURE;
+	}
+	return passed && !failed ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* The file */
+
+int status_open(void)
+{
+	return OK(open(STATUS, O_RDWR | O_CLOEXEC));
+}
+
+int write_bytes(int fd, const void *bytes, size_t count)
+{
+	ssize_t n = write(fd, bytes, count);
+
+	if (n < 0)
+		return errno;
+	ck_assert_int_eq(n, count);	/* all or nothing */
+	return 0;
+}
+
+int write_text(const char *text)
+{
+	int fd = status_open(), err = write_bytes(fd, text, strlen(text));
+
+	close(fd);
+	return err;
+}
+
+int write_pid(pid_t pid)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", pid);
+	return write_text(text);
+}
+
+void enroll(pid_t pid)
+{
+	ck_assert_int_eq(write_pid(pid), 0);
+}
+
+char *read_all(int fd, size_t chunk)
+{
+	size_t size = 0, room = 0;
+	char *text = NULL;
+	ssize_t n;
+
+	do {
+		if (room - size <= chunk) {
+			room = 2 * room + chunk + 4096;
+			text = realloc(text, room);
+			ck_assert_ptr_nonnull(text);
+		}
+		n = OK(read(fd, text + size, chunk));
+		size += (size_t)n;
+	} while (n);
+	text[size] = '\0';
+	return text;
+}
+
+char *slurp(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char *text;
+
+	ck_assert_msg(fd >= 0, "%s: %m", path);
+	text = read_all(fd, 65536);
+	close(fd);
+	return text;
+}
+
+void spew(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+
+	ck_assert_msg(fd >= 0, "%s: %m", path);
+	ck_assert_msg(write(fd, text, strlen(text)) == (ssize_t)strlen(text), "%s < %s: %m", path,
+		      text);
+	close(fd);
+}
+
+char *read_list(void)
+{
+	return slurp(STATUS);
+}
+
+int64_t listed(pid_t pid)
+{
+	char *text = read_list(), *line, *rest;
+	int64_t utime = -1;
+
+	for (rest = text; (line = strsep(&rest, "\n")) && *line;) {
+		char *end;
+
+		if (strtol(line, &end, 10) != pid)
+			continue;
+		ck_assert_msg(utime == -1, "process %d has two lines", pid);
+		ck_assert(!strncmp(end, ": ", 2));
+		utime = strtoll(end + 2, &end, 10);
+		ck_assert(!*end);
+	}
+	free(text);
+	return utime;
+}
+
+int lines(void)
+{
+	char *text = read_list(), *c;
+	int n = 0;
+
+	for (c = text; *c; c++)
+		n += *c == '\n';
+	free(text);
+	return n;
+}
+
+/* The line of a reaped process goes with an update: watch one go. */
+void await_update(void)
+{
+	pid_t canary = spawn_idle();
+	int64_t deadline = now() + 20 * SEC;
+
+	enroll(canary);
+	finish(canary);
+	while (listed(canary) != -1)
+		ck_assert_msg(await_until(deadline), "no update in 20 s");
+}
+
+/* Time */
+
+int64_t now(void)
+{
+	struct timespec ts;
+
+	OK(clock_gettime(CLOCK_MONOTONIC, &ts));
+	return ts.tv_sec * SEC + ts.tv_nsec;
+}
+
+void nap(int64_t ns)
+{
+	struct timespec ts = { .tv_sec = ns / SEC, .tv_nsec = (long)(ns % SEC) };
+
+	while (nanosleep(&ts, &ts))
+		ck_assert_int_eq(errno, EINTR);
+}
+
+bool await_until(int64_t deadline)
+{
+	nap(2 * MSEC);
+	return now() < deadline;
+}
+
+int64_t stat_utime(pid_t pid)
+{
+	char path[32], *text, *fields;
+	unsigned long ticks;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	text = slurp(path);
+	fields = strrchr(text, ')');	/* a command's name may hold anything */
+	ck_assert_int_eq(sscanf(fields, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu",
+				&ticks), 1);
+	free(text);
+	return (int64_t)ticks * TICK;
+}
+
+void burn(int64_t ns)
+{
+	struct timespec ts;
+	int64_t end = 0, t;
+	volatile int i;
+
+	do {
+		OK(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts));
+		t = ts.tv_sec * SEC + ts.tv_nsec;
+		if (!end)
+			end = t + ns;
+		for (i = 0; i < 300000; i++)
+			;
+	} while (t < end);
+}
+
+/* Processes */
+
+void idle(void *unused)
+{
+	(void)unused;
+	for (;;)
+		pause();
+}
+
+void burn_forever(void *unused)
+{
+	volatile int i = 0;
+
+	(void)unused;
+	for (;;)
+		i++;
+}
+
+/* In a new child: end with the parent, run, and leave without Check's own end. */
+__attribute__((noreturn))
+static void be_child(pid_t parent, void (*run)(void *argument), void *argument)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent && getpid() != 1)
+		_exit(EXIT_FAILURE);
+	signal(SIGTERM, SIG_DFL);
+	run(argument);
+	_exit(EXIT_SUCCESS);
+}
+
+pid_t spawn(void (*run)(void *argument), void *argument)
+{
+	pid_t parent = getpid(), pid = OK(fork());
+
+	if (!pid)
+		be_child(parent, run, argument);
+	return pid;
+}
+
+pid_t spawn_idle(void)
+{
+	return spawn(idle, NULL);
+}
+
+/* A child whose PID is @pid, which must be free */
+pid_t spawn_as(pid_t pid, void (*run)(void *argument), void *argument)
+{
+	struct clone_args args = {
+		.exit_signal = SIGCHLD, .set_tid = (uintptr_t)&pid, .set_tid_size = 1,
+	};
+	pid_t parent = getpid();
+
+	if (!OK(syscall(SYS_clone3, &args, sizeof(args))))
+		be_child(parent, run, argument);
+	return pid;
+}
+
+void finish(pid_t pid)
+{
+	OK(kill(pid, SIGKILL));
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+}
+
+void become(uid_t user)
+{
+	OK(setresgid(user, user, user));
+	OK(setresuid(user, user, user));
+}
+
+int wait_status(pid_t pid)
+{
+	int status;
+
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_msg(WIFEXITED(status), "child %d: status %#x", pid, status);
+	return WEXITSTATUS(status);
+}

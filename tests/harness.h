@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * harness.h - what the tests share
+ *
+ * Every test runs in a process of its own, as root, with the module freshly
+ * loaded and nothing registered; see RUN() for how.
+ */
+#ifndef HARNESS_H
+#define HARNESS_H
+
+#include <check.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define STATUS		"/proc/mp1/status"
+#define MODULE		"/mp1/mp1.ko"
+#define MSEC		1000000LL		/* in ns */
+#define SEC		1000000000LL		/* in ns */
+#define TICK		(SEC / 100)		/* of /proc/PID/stat, in ns */
+#define NEVER		"period_ms=3600000"	/* module parameters: no update in a test */
+#define SOON		"period_ms=20"
+#define NOT_LOADED	NULL
+#define NOBODY		1000			/* a user without any rights */
+
+/* Topics, one a file: each runs its tests */
+void test_write(void);
+void test_rights(void);
+void test_list(void);
+void test_measure(void);
+void test_lifetime(void);
+void test_namespace(void);
+void test_period(void);
+void test_module(void);
+void test_stress(void);
+void test_userapp(void);
+void test_virtual_time(void);
+
+/**
+ * RUN() - run a test, if it was asked for, and report its outcome
+ * @test: made with START_TEST; named after the behaviour that it proves
+ * @seconds: how long it may take
+ * @parameters: of the module, or NOT_LOADED
+ */
+#define RUN(test, seconds, parameters) run_test(test, #test, seconds, parameters)
+void run_test(const TTest *test, const char *name, int seconds, const char *parameters);
+
+/* Assert that a system call succeeded; its value is then that of the call. */
+#define OK(call) ({							\
+	__typeof__(call) ok_ = (call);					\
+	ck_assert_msg((long)ok_ != -1, "%s: %m", #call);		\
+	ok_;								\
+})
+
+/* The module. Returns are 0 or an errno. */
+int load_module(const char *parameters);
+int unload_module(void);
+
+/* The file. Writes return 0, once all is written, or an errno. */
+int status_open(void);
+int write_bytes(int fd, const void *bytes, size_t count);
+int write_text(const char *text);		/* opens, writes, closes */
+int write_pid(pid_t pid);
+void enroll(pid_t pid);				/* write_pid() that must succeed */
+char *read_all(int fd, size_t chunk);		/* from the position on; free() it */
+char *read_list(void);				/* free() it */
+int64_t listed(pid_t pid);			/* ns, or -1; fails on a second line */
+int lines(void);
+void await_update(void);
+
+/* Time */
+int64_t now(void);				/* ns, monotonic */
+void nap(int64_t ns);
+bool await_until(int64_t deadline);		/* for polling: naps, false when over */
+int64_t stat_utime(pid_t pid);			/* from /proc/PID/stat, in ns */
+void burn(int64_t ns);				/* use so much CPU time in user mode */
+
+/* Processes; all of them are killed when the test ends. */
+pid_t spawn(void (*run)(void *argument), void *argument);
+pid_t spawn_idle(void);
+pid_t spawn_as(pid_t pid, void (*run)(void *argument), void *argument);
+void idle(void *unused);
+void burn_forever(void *unused);
+void finish(pid_t pid);				/* kill and reap */
+void become(uid_t user);			/* for the rest of this process */
+int wait_status(pid_t pid);			/* of a child that must exit: its status */
+
+/* A file's whole text (at most 1 MiB, free() it), and writing one */
+char *slurp(const char *path);
+void spew(const char *path, const char *text);
+
+/* The kernel's trace of the module: see trace.c */
+void trace_on(const char *event);		/* e.g. "timer/timer_start" */
+bool trace_next(const char *word, int64_t *when, int64_t deadline);
+
+#endif /* HARNESS_H */

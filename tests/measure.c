@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* measure.c - what is measured: the user CPU time of the whole process */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+/*
+ * The list must agree with /proc/PID/stat to within two scheduler ticks, a tick
+ * being 10 ms there. The two are read one after the other, so the list's value
+ * must lie between what stat says before and after; an update is awaited first.
+ */
+static void assert_agrees(pid_t pid)
+{
+	int64_t before = stat_utime(pid), value, after;
+
+	await_update();
+	value = listed(pid);
+	after = stat_utime(pid);
+	ck_assert_msg(value >= before - 2 * TICK && value <= after + 2 * TICK,
+		      "listed %.3f s, /proc/%d/stat %.3f to %.3f s", (double)value / SEC, pid,
+		      (double)before / SEC, (double)after / SEC);
+	/* Stopped, nothing moves between the two reads. */
+	kill(pid, SIGSTOP);
+	ck_assert_int_eq(waitpid(pid, NULL, WUNTRACED), pid);
+	await_update();
+	value = listed(pid);
+	after = stat_utime(pid);
+	ck_assert_msg(llabs(value - after) <= 2 * TICK, "stopped: listed %.3f s, stat %.3f s",
+		      (double)value / SEC, (double)after / SEC);
+}
+
+/* Wait until /proc/PID/stat shows @ns, so that there is something to compare. */
+static void await_use(pid_t pid, int64_t ns)
+{
+	int64_t deadline = now() + 20 * SEC;
+
+	while (stat_utime(pid) < ns)
+		ck_assert_msg(await_until(deadline), "process %d does not run", pid);
+}
+
+START_TEST(one_thread_agrees_with_proc_stat)
+{
+	pid_t pid = spawn(burn_forever, NULL);
+
+	enroll(pid);
+	await_use(pid, SEC);
+	assert_agrees(pid);
+}
+END_TEST
+
+static void *burn_thread(void *unused)
+{
+	burn_forever(unused);
+	return NULL;
+}
+
+static void burn_on_three_threads(void *unused)
+{
+	pthread_t thread;
+	int i;
+
+	for (i = 0; i < 3; i++)
+		pthread_create(&thread, NULL, burn_thread, NULL);
+	idle(unused);
+}
+
+START_TEST(all_threads_count_while_the_main_thread_sleeps)
+{
+	pid_t pid = spawn(burn_on_three_threads, NULL);
+
+	enroll(pid);
+	await_use(pid, SEC);
+	assert_agrees(pid);
+}
+END_TEST
+
+static void *burn_a_while(void *unused)
+{
+	burn(100 * MSEC);
+	return unused;
+}
+
+static void burn_on_threads_that_end(void *unused)
+{
+	pthread_t thread;
+	int i;
+
+	for (i = 0; i < 5; i++) {
+		pthread_create(&thread, NULL, burn_a_while, NULL);
+		pthread_join(thread, NULL);
+	}
+	idle(unused);
+}
+
+START_TEST(threads_that_have_ended_count)
+{
+	pid_t pid = spawn(burn_on_threads_that_end, NULL);
+
+	enroll(pid);
+	await_use(pid, 480 * MSEC);
+	assert_agrees(pid);
+}
+END_TEST
+
+static void burn_without_main_thread(void *unused)
+{
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, burn_thread, unused);
+	pthread_exit(NULL);
+}
+
+START_TEST(a_process_whose_main_thread_has_ended_counts_on)
+{
+	pid_t pid = spawn(burn_without_main_thread, NULL);
+
+	await_use(pid, 300 * MSEC);
+	enroll(pid);
+	ck_assert_int_gt(listed(pid), 200 * MSEC);
+	await_use(pid, 600 * MSEC);
+	await_update();
+	ck_assert_int_gt(listed(pid), 500 * MSEC);
+}
+END_TEST
+
+static void *exec_busybox(void *unused)
+{
+	burn(300 * MSEC);
+	execl("/bin/busybox", "sh", "-c", "while :; do :; done", NULL);
+	return unused;
+}
+
+static void exec_from_a_thread(void *unused)
+{
+	pthread_t thread;
+
+	burn(300 * MSEC);
+	pthread_create(&thread, NULL, exec_busybox, NULL);
+	idle(unused);
+}
+
+START_TEST(execve_from_a_thread_goes_on_counting_the_same_process)
+{
+	pid_t pid = spawn(exec_from_a_thread, NULL);
+
+	enroll(pid);
+	await_use(pid, 1200 * MSEC);
+	ck_assert_int_eq(lines(), 1);
+	assert_agrees(pid);
+	finish(pid);
+	await_update();
+	ck_assert_int_eq(lines(), 0);
+}
+END_TEST
+
+static void burn_in_the_kernel(void *unused)
+{
+	static char buffer[1 << 20];
+
+	(void)unused;
+	burn(200 * MSEC);
+	for (;;)
+		getrandom(buffer, sizeof(buffer), 0);
+}
+
+START_TEST(time_in_the_kernel_does_not_count)
+{
+	pid_t pid = spawn(burn_in_the_kernel, NULL);
+	int64_t deadline = now() + 20 * SEC;
+	struct rusage usage;
+
+	enroll(pid);
+	await_use(pid, 150 * MSEC);
+	for (;;) {
+		clockid_t clock;
+		struct timespec ts;
+
+		ck_assert_int_eq(clock_getcpuclockid(pid, &clock), 0);
+		OK(clock_gettime(clock, &ts));
+		if (ts.tv_sec >= 2)
+			break;
+		ck_assert(await_until(deadline));
+	}
+	assert_agrees(pid);
+	ck_assert_int_lt(listed(pid), SEC);
+	kill(pid, SIGKILL);
+	ck_assert_int_eq(wait4(pid, NULL, 0, &usage), pid);
+	ck_assert_int_gt(usage.ru_stime.tv_sec, 0);
+}
+END_TEST
+
+static void burn_and_exit(void *unused)
+{
+	(void)unused;
+	burn(400 * MSEC);
+}
+
+/* Tells by its own exit that its child has burned and was reaped. */
+static void reap_a_burning_child(void *unused)
+{
+	(void)unused;
+	wait_status(spawn(burn_and_exit, NULL));
+}
+
+START_TEST(children_do_not_count)
+{
+	pid_t pid = spawn(reap_a_burning_child, NULL);
+	siginfo_t info;
+
+	enroll(pid);
+	OK(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT));
+	ck_assert_int_lt(listed(pid), 100 * MSEC);
+}
+END_TEST
+
+START_TEST(a_line_shows_the_value_at_registration_until_the_next_update)
+{
+	int64_t first, real;
+
+	burn(300 * MSEC);
+	real = stat_utime(getpid());
+	enroll(getpid());
+	first = listed(getpid());
+	ck_assert_msg(llabs(first - real) <= 3 * TICK, "listed %.3f s, stat %.3f s",
+		      (double)first / SEC, (double)real / SEC);
+	burn(300 * MSEC);
+	ck_assert_int_eq(listed(getpid()), first);
+	enroll(getpid());		/* changes nothing */
+	ck_assert_int_eq(listed(getpid()), first);
+}
+END_TEST
+
+START_TEST(an_update_shows_the_value_of_its_moment)
+{
+	int64_t first;
+
+	enroll(getpid());
+	first = listed(getpid());
+	burn(300 * MSEC);
+	await_update();
+	ck_assert_int_ge(listed(getpid()), first + 250 * MSEC);
+}
+END_TEST
+
+/* Threads that come, run in user and kernel mode by turns, and go, all the time */
+static void *restless_thread(void *unused)
+{
+	static char buffer[1 << 16];
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		burn(MSEC / 2);
+		getrandom(buffer, sizeof(buffer), 0);
+	}
+	return unused;
+}
+
+static void restless(void *unused)
+{
+	for (;;) {
+		pthread_t threads[4];
+		int i;
+
+		for (i = 0; i < 4; i++)
+			pthread_create(&threads[i], NULL, restless_thread, unused);
+		for (i = 0; i < 4; i++)
+			pthread_join(threads[i], NULL);
+	}
+}
+
+START_TEST(a_value_never_decreases)
+{
+	pid_t pids[2] = { spawn(restless, NULL), spawn(burn_on_three_threads, NULL) };
+	int64_t last[2] = { 0, 0 }, end = now() + 4 * SEC;
+	int i, rises = 0;
+
+	enroll(pids[0]);
+	enroll(pids[1]);
+	do {
+		for (i = 0; i < 2; i++) {
+			int64_t value = listed(pids[i]), kernels = stat_utime(pids[i]);
+
+			ck_assert_msg(value >= last[i], "from %ld to %ld ns", (long)last[i],
+				      (long)value);
+			ck_assert_msg(kernels + 2 * TICK >= value, "listed %ld ns, stat %ld ns",
+				      (long)value, (long)kernels);
+			rises += value > last[i];
+			last[i] = value;
+		}
+	} while (await_until(end));
+	ck_assert_int_gt(rises, 20);
+}
+END_TEST
+
+void test_measure(void)
+{
+	RUN(one_thread_agrees_with_proc_stat, 30, SOON);
+	RUN(all_threads_count_while_the_main_thread_sleeps, 30, SOON);
+	RUN(threads_that_have_ended_count, 30, SOON);
+	RUN(a_process_whose_main_thread_has_ended_counts_on, 30, SOON);
+	RUN(execve_from_a_thread_goes_on_counting_the_same_process, 30, SOON);
+	RUN(time_in_the_kernel_does_not_count, 30, SOON);
+	RUN(children_do_not_count, 30, SOON);
+	RUN(a_line_shows_the_value_at_registration_until_the_next_update, 30, NEVER);
+	RUN(an_update_shows_the_value_of_its_moment, 30, SOON);
+	RUN(a_value_never_decreases, 30, "period_ms=10");
+}

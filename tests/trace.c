@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* trace.c - watch the module's timer and work through the kernel's own trace events */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+#define TRACING	"/sys/kernel/tracing/"
+
+static int pipe_fd = -1;
+
+/* Begin to trace @event as well; the first call forgets all that was before. */
+void trace_on(const char *event)
+{
+	char path[128];
+
+	if (pipe_fd < 0) {
+		spew(TRACING "events/enable", "0");
+		spew(TRACING "trace_clock", "mono");
+		spew(TRACING "trace", "");
+		spew(TRACING "tracing_on", "1");
+		pipe_fd = OK(open(TRACING "trace_pipe", O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+	}
+	snprintf(path, sizeof(path), TRACING "events/%s/enable", event);
+	spew(path, "1");
+}
+
+/* The next line with its newline, or NULL when none has come until @deadline */
+static const char *next_line(int64_t deadline)
+{
+	static char text[65536];
+	static size_t start, size;
+	char *end;
+
+	while (!(end = memchr(text + start, '\n', size - start))) {
+		ssize_t n;
+
+		memmove(text, text + start, size - start);
+		size -= start;
+		start = 0;
+		n = read(pipe_fd, text + size, sizeof(text) - size);
+		if (n > 0)
+			size += (size_t)n;
+		else if (n < 0 && errno != EAGAIN)
+			ck_abort_msg("trace_pipe: %m");
+		else if (!await_until(deadline))
+			return NULL;
+	}
+	*end = '\0';
+	end = text + start;
+	start += strlen(end) + 1;
+	return end;
+}
+
+/**
+ * trace_next() - await an event
+ * @word: what its line contains
+ * @when: set to its time, in ns, if not NULL
+ * @deadline: how long to wait; what has been traced until then is looked at
+ */
+bool trace_next(const char *word, int64_t *when, int64_t deadline)
+{
+	const char *line, *colon;
+	double seconds;
+
+	while ((line = next_line(deadline))) {
+		if (!strstr(line, word))
+			continue;
+		colon = strstr(line, ": ");	/* task-1 [000] d.h. 12.345678: event: … */
+		if (when) {
+			ck_assert_ptr_nonnull(colon);
+			while (colon > line && colon[-1] != ' ')
+				colon--;
+			ck_assert_int_eq(sscanf(colon, "%lf", &seconds), 1);
+			*when = (int64_t)(seconds * SEC);
+		}
+		return true;
+	}
+	return false;
+}

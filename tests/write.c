@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* write.c - what can be written, and what is answered */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+/* Assert that a write fails with @error and leaves the list as it was. */
+static void refuse(const void *bytes, size_t count, int error)
+{
+	char *before = read_list(), *after;
+	int fd = status_open(), err = write_bytes(fd, bytes, count);
+
+	close(fd);
+	ck_assert_msg(err == error, "'%.*s' (%zu bytes): errno %d, not %d",
+		      (int)(count < 40 ? count : 40), (const char *)bytes, count, err, error);
+	after = read_list();
+	ck_assert_str_eq(before, after);
+	free(before);
+	free(after);
+}
+
+static void refuse_text(const char *text, int error)
+{
+	refuse(text, strlen(text), error);
+}
+
+START_TEST(a_pid_registers_with_white_space_around_or_a_nul_behind)
+{
+	static const struct {
+		const char *format;
+		int extra;	/* bytes behind the text */
+	} forms[] = {
+		{ "%d", 0 }, { "%d\n", 0 }, { "  %d", 0 }, { "\t\n %d \v\f\r\n", 0 },
+		{ "%d", 1 }, { "%d\n", 1 }, { " %d ", 1 }, { "000%d", 0 },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		pid_t pid = spawn_idle();
+		char text[32] = "";
+		int fd = status_open(), n = snprintf(text, sizeof(text), forms[i].format, pid);
+
+		ck_assert_int_eq(write_bytes(fd, text, (size_t)(n + forms[i].extra)), 0);
+		ck_assert_msg(listed(pid) >= 0, "'%s' registers nobody", text);
+		close(fd);
+	}
+	ck_assert_int_eq(lines(), i);
+}
+END_TEST
+
+START_TEST(stdio_registers_and_reads_on_one_stream)
+{
+	pid_t pid = spawn_idle();
+	FILE *file = fopen(STATUS, "w");
+	int read_pid;
+
+	fprintf(file, "%d", pid);
+	ck_assert_int_eq(fclose(file), 0);
+	file = fopen(STATUS, "r+");
+	ck_assert_int_eq(fscanf(file, "%d: ", &read_pid), 1);
+	ck_assert_int_eq(read_pid, pid);
+	fclose(file);
+}
+END_TEST
+
+START_TEST(one_descriptor_takes_many_writes_and_reads_in_any_order)
+{
+	int fd = status_open(), i;
+	char text[16], *list;
+
+	for (i = 1; i <= 5; i++) {
+		pid_t pid = spawn_idle();
+
+		snprintf(text, sizeof(text), "%d", pid);
+		ck_assert_int_eq(write_bytes(fd, text, strlen(text)), 0);
+		OK(lseek(fd, 0, SEEK_SET));
+		list = read_all(fd, 5);
+		ck_assert_ptr_nonnull(strstr(list, text));
+		ck_assert_int_eq(lines(), i);
+		free(list);
+	}
+}
+END_TEST
+
+START_TEST(the_file_position_does_not_matter_to_a_write)
+{
+	static const off_t positions[] = { 1, 7, 4096, 1LL << 40 };
+	int fd = status_open();
+	size_t i;
+
+	for (i = 0; i < sizeof(positions) / sizeof(positions[0]); i++) {
+		char text[16];
+		int n;
+
+		n = snprintf(text, sizeof(text), "%d", spawn_idle());
+		ck_assert_int_eq(OK(pwrite(fd, text, (size_t)n, positions[i])), n);
+		n = snprintf(text, sizeof(text), "%d", spawn_idle());
+		OK(lseek(fd, positions[i] % 8, SEEK_SET));
+		ck_assert_int_eq(OK(write(fd, text, (size_t)n)), n);
+	}
+	ck_assert_int_eq(lines(), 2 * i);
+}
+END_TEST
+
+START_TEST(what_is_not_one_number_is_einval)
+{
+	static const char *const texts[] = {
+		"abc", "12abc", "1 2", "1\n2", "1.5", "0x1", "1,2", "++1", "--1", "+-1", "-+1", "- 1",
+		"1-", "1+", "-", "+", "1e3", "0b1", "'1'", "1\t2", "\x01", "\xff\xfe", "1\xff", "1;", "%d",
+		"\xc2\xa0" "1", "\xa0" "1", "1\xa0", "\xef\xbc\x91", "a1", "l1", "1\x7f",
+	};
+	static const char nul_inside[] = "1\0" "2", nul_first[] = "\0" "1", nul_twice[] = "1\0";
+	size_t i;
+
+	enroll(getpid());
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		refuse_text(texts[i], EINVAL);
+	refuse(nul_inside, 3, EINVAL);
+	refuse(nul_first, 2, EINVAL);
+	refuse(nul_twice, 3, EINVAL);
+	refuse("1\0\n", 3, EINVAL);
+	refuse("", 1, EINVAL);
+}
+END_TEST
+
+START_TEST(a_number_that_can_be_no_pid_is_einval)
+{
+	static const char *const texts[] = {
+		"0", "-0", "+0", "000", " ", "\n", " \t\v\f\r\n", "2147483648", "-2147483648",
+		"-2147483649", "4294967297", "18446744073709551617", "99999999999999999999",
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		refuse_text(texts[i], EINVAL);
+}
+END_TEST
+
+START_TEST(a_text_longer_than_any_pid_is_einval)
+{
+	static char long_text[1 << 20];
+	pid_t pid = spawn_idle();
+	int n;
+
+	memset(long_text, ' ', sizeof(long_text));
+	n = sprintf(long_text, "%d", pid);
+	long_text[n] = ' ';
+	refuse(long_text, sizeof(long_text), EINVAL);
+	refuse(long_text, 4096, EINVAL);
+	refuse(long_text, 64, EINVAL);
+	memset(long_text, '0', sizeof(long_text));
+	refuse(long_text, sizeof(long_text), EINVAL);
+	memset(long_text, '\0', sizeof(long_text));
+	refuse(long_text, sizeof(long_text), EINVAL);
+}
+END_TEST
+
+START_TEST(of_a_text_too_long_nothing_is_copied)
+{
+	int fd = status_open();
+
+	/* EFAULT would betray an attempt. */
+	ck_assert_int_eq(write_bytes(fd, (void *)8, 1 << 20), EINVAL);
+	ck_assert_int_eq(write_bytes(fd, (void *)8, INT_MAX), EINVAL);
+}
+END_TEST
+
+START_TEST(memory_that_cannot_be_read_is_efault)
+{
+	long page = sysconf(_SC_PAGESIZE);
+	char *area = mmap(NULL, 2 * (size_t)page, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	ck_assert_ptr_ne(area, MAP_FAILED);
+	OK(munmap(area + page, (size_t)page));
+	memcpy(area + page - 1, "1", 1);
+	refuse((void *)8, 3, EFAULT);
+	refuse(area + page, 1, EFAULT);
+	refuse(area + page - 1, 2, EFAULT);	/* half of it */
+	ck_assert_int_eq(write_bytes(status_open(), area + page - 1, 1), 0);
+}
+END_TEST
+
+START_TEST(zero_bytes_do_nothing)
+{
+	int fd = status_open();
+
+	ck_assert_int_eq(OK(write(fd, "1", 0)), 0);
+	ck_assert_int_eq(OK(write(fd, NULL, 0)), 0);
+	ck_assert_int_eq(lines(), 0);
+}
+END_TEST
+
+static void *sleep_thread(void *tid)
+{
+	__atomic_store_n((pid_t *)tid, (pid_t)syscall(SYS_gettid), __ATOMIC_RELEASE);
+	idle(NULL);
+	return NULL;
+}
+
+START_TEST(a_number_without_a_process_is_esrch)
+{
+	pid_t pid = spawn_idle(), tid = 0;
+	char text[16];
+	pthread_t thread;
+
+	finish(pid);
+	snprintf(text, sizeof(text), "%d", pid);
+	refuse_text(text, ESRCH);
+	snprintf(text, sizeof(text), "-%d", pid);
+	refuse_text(text, ESRCH);
+	refuse_text("2147483647", ESRCH);
+	refuse_text("-2147483647", ESRCH);
+	refuse_text("-1", ESRCH);	/* init lives, but is not registered */
+
+	pthread_create(&thread, NULL, sleep_thread, &tid);
+	while (!__atomic_load_n(&tid, __ATOMIC_ACQUIRE))
+		nap(MSEC);
+	snprintf(text, sizeof(text), "%d", tid);
+	refuse_text(text, ESRCH);
+	enroll(getpid());
+	refuse_text(text, ESRCH);
+	snprintf(text, sizeof(text), "-%d", tid);
+	refuse_text(text, ESRCH);
+}
+END_TEST
+
+START_TEST(who_has_a_folder_in_proc_can_be_registered)
+{
+	pid_t zombie = spawn_idle();
+	siginfo_t info;
+
+	kill(zombie, SIGKILL);
+	OK(waitid(P_PID, (id_t)zombie, &info, WEXITED | WNOWAIT));
+	enroll(zombie);
+	ck_assert_int_ge(listed(zombie), 0);
+	enroll(1);
+	ck_assert_int_gt(listed(1), 0);
+	enroll(2);			/* kthreadd */
+	ck_assert_int_eq(listed(2), 0);
+}
+END_TEST
+
+START_TEST(registering_again_succeeds_and_lists_once)
+{
+	int i;
+
+	for (i = 0; i < 3; i++)
+		enroll(getpid());
+	ck_assert_int_eq(lines(), 1);
+}
+END_TEST
+
+START_TEST(a_negative_number_takes_a_registration_back)
+{
+	pid_t a = spawn_idle(), b = spawn_idle();
+
+	enroll(a);
+	enroll(b);
+	ck_assert_int_eq(write_pid(-a), 0);
+	ck_assert_int_eq(listed(a), -1);
+	ck_assert_int_ge(listed(b), 0);
+	ck_assert_int_eq(write_pid(-a), ESRCH);
+	enroll(a);			/* and it can come back */
+	ck_assert_int_ge(listed(a), 0);
+}
+END_TEST
+
+START_TEST(without_memory_is_enomem_and_nothing_is_registered)
+{
+	enum { MANY = 4000 };
+	static pid_t pids[MANY];
+	int i, err = 0, registered;
+
+	for (i = 0; i < MANY; i++)
+		pids[i] = spawn_idle();
+	OK(mkdir("/tmp/cgroup", 0755));
+	ck_assert_msg(!mount("cgroup", "/tmp/cgroup", "cgroup2", 0, NULL), "cgroup2: %m");
+	spew("/tmp/cgroup/cgroup.subtree_control", "+memory");
+	OK(mkdir("/tmp/cgroup/small", 0755));
+	spew("/tmp/cgroup/small/memory.max", "262144");
+	spew("/tmp/cgroup/small/cgroup.procs", "0");
+	for (i = 0; i < MANY && !err; i++)
+		err = write_pid(pids[i]);
+	spew("/tmp/cgroup/cgroup.procs", "0");
+	registered = i - 1;
+	ck_assert_msg(err == ENOMEM, "errno %d after %d processes", err, i);
+	ck_assert_int_eq(lines(), registered);
+	ck_assert_int_eq(listed(pids[registered]), -1);
+	enroll(pids[registered]);	/* from outside there is memory */
+	ck_assert_int_eq(lines(), registered + 1);
+}
+END_TEST
+
+void test_write(void)
+{
+	RUN(a_pid_registers_with_white_space_around_or_a_nul_behind, 10, NEVER);
+	RUN(stdio_registers_and_reads_on_one_stream, 10, NEVER);
+	RUN(one_descriptor_takes_many_writes_and_reads_in_any_order, 10, NEVER);
+	RUN(the_file_position_does_not_matter_to_a_write, 10, NEVER);
+	RUN(what_is_not_one_number_is_einval, 10, NEVER);
+	RUN(a_number_that_can_be_no_pid_is_einval, 10, NEVER);
+	RUN(a_text_longer_than_any_pid_is_einval, 10, NEVER);
+	RUN(of_a_text_too_long_nothing_is_copied, 10, NEVER);
+	RUN(memory_that_cannot_be_read_is_efault, 10, NEVER);
+	RUN(zero_bytes_do_nothing, 10, NEVER);
+	RUN(a_number_without_a_process_is_esrch, 10, NEVER);
+	RUN(who_has_a_folder_in_proc_can_be_registered, 10, NEVER);
+	RUN(registering_again_succeeds_and_lists_once, 10, NEVER);
+	RUN(a_negative_number_takes_a_registration_back, 10, NEVER);
+	RUN(without_memory_is_enomem_and_nothing_is_registered, 60, NEVER);
+}
