@@ -35,7 +35,8 @@ void test_period(void);
 void test_module(void);
 void test_stress(void);
 void test_userapp(void);
-void test_virtual_time(void);
+void test_default_period(void);
+void test_hour(void);
 
 /**
  * RUN() - run a test, if it was asked for, and report its outcome
@@ -89,6 +90,10 @@ int wait_status(pid_t pid);			/* of a child that must exit: its status */
 /* A file's whole text (at most 1 MiB, free() it), and writing one */
 char *slurp(const char *path);
 void spew(const char *path, const char *text);
+
+/* The kernel's log; mark it, then see what has come since */
+void log_mark(void);
+int log_lines(char **text);			/* number of the module's own */
 
 /* The kernel's trace of the module: see trace.c */
 void trace_on(const char *event);		/* e.g. "timer/timer_start" */

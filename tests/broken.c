@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * broken - does what mp1 must not do, so that the tests can show that they notice
+ *
+ *	insmod broken.ko fault=warn	a WARNING in the log
+ *	insmod broken.ko fault=oops	a NULL pointer is followed
+ *	insmod broken.ko fault=leak	an object is left when its cache goes
+ *	insmod broken.ko fault=hang	the CPU does not come back
+ *	insmod broken.ko fault=stay	/proc/mp1 is still there at the end
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/module.h>
+#include <linux/proc_fs.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+static char *fault = "";
+module_param(fault, charp, 0444);
+MODULE_PARM_DESC(fault, "What to do wrong: warn, oops, leak, hang or stay");
+
+static int __init broken_init(void)
+{
+	struct kmem_cache *cache;
+	int *volatile nowhere = NULL;
+
+	if (!strcmp(fault, "warn")) {
+		WARN(1, "broken on purpose\n");
+	} else if (!strcmp(fault, "oops")) {
+		*nowhere = 1;
+	} else if (!strcmp(fault, "leak")) {
+		cache = kmem_cache_create("broken", 64, 0, 0, NULL);
+		if (!cache || !kmem_cache_alloc(cache, GFP_KERNEL))
+			return -ENOMEM;
+		kmem_cache_destroy(cache);
+	} else if (!strcmp(fault, "hang")) {
+		for (;;)
+			cpu_relax();
+	} else if (!strcmp(fault, "stay")) {
+		proc_mkdir("mp1", NULL);
+	} else {
+		pr_err("no such fault: '%s'\n", fault);
+		return -EINVAL;
+	}
+	return 0;
+}
+module_init(broken_init);
+
+static void __exit broken_exit(void)
+{
+}
+module_exit(broken_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_AUTHOR("The mp1 developers");
+MODULE_DESCRIPTION("Faults on purpose, for the tests of the tests");

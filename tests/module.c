@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* module.c - load, unload at any moment, and what the log says */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+START_TEST(load_and_unload_say_one_line_each)
+{
+	char *log;
+
+	log_mark();
+	ck_assert_int_eq(load_module("period_ms=700"), 0);
+	ck_assert_int_eq(log_lines(&log), 1);
+	ck_assert_ptr_nonnull(strstr(log, "mp1: version "));
+	ck_assert_ptr_nonnull(strstr(log, "every 700 ms"));
+	log_mark();
+	ck_assert_int_eq(unload_module(), 0);
+	ck_assert_int_eq(log_lines(&log), 1);
+	ck_assert_ptr_nonnull(strstr(log, "mp1: unloaded"));
+}
+END_TEST
+
+/* Registers, exits, updates, errors: all that a user can cause */
+static void cause_everything(pid_t *pid)
+{
+	*pid = spawn_idle();
+	enroll(*pid);
+	ck_assert_int_eq(write_pid(-*pid), 0);
+	enroll(*pid);
+	ck_assert_int_eq(write_text("nonsense"), EINVAL);
+	ck_assert_int_eq(write_pid(-1), ESRCH);
+	finish(*pid);
+	await_update();
+	await_update();
+}
+
+START_TEST(nothing_that_a_user_does_shows_in_the_log)
+{
+	char *log;
+	pid_t pid;
+
+	log_mark();
+	cause_everything(&pid);
+	ck_assert_msg(log_lines(&log) == 0, "%s", log);
+}
+END_TEST
+
+START_TEST(dynamic_debug_shows_registrations_exits_and_updates)
+{
+	char *log;
+	char text[64];
+	pid_t pid;
+
+	spew("/proc/dynamic_debug/control", "module mp1 +p");
+	log_mark();
+	cause_everything(&pid);
+	log_lines(&log);
+	snprintf(text, sizeof(text), "mp1: %d: registered", pid);
+	ck_assert_ptr_nonnull(strstr(log, text));
+	snprintf(text, sizeof(text), "mp1: %d: taken back", pid);
+	ck_assert_ptr_nonnull(strstr(log, text));
+	snprintf(text, sizeof(text), "mp1: %d: exited after ", pid);
+	ck_assert_ptr_nonnull(strstr(log, text));
+	ck_assert_ptr_nonnull(strstr(log, "mp1: updated 1 process"));
+}
+END_TEST
+
+START_TEST(unload_with_the_file_open_cuts_it_off)
+{
+	int fd = status_open(), half = status_open();
+	char c;
+
+	enroll(getpid());
+	enroll(1);
+	ck_assert_int_eq(OK(read(half, &c, 1)), 1);
+	ck_assert_int_eq(unload_module(), 0);
+	ck_assert_int_eq(read(fd, &c, 1), -1);
+	ck_assert_int_eq(write(fd, "1", 1), -1);
+	ck_assert_int_eq(read(half, &c, 1), -1);
+	ck_assert_int_eq(load_module(NEVER), 0);	/* which revives no descriptor */
+	ck_assert_int_eq(read(fd, &c, 1), -1);
+	close(fd);
+	close(half);
+	ck_assert_int_eq(lines(), 0);
+}
+END_TEST
+
+static long objects(const char *cache)
+{
+	char *slabs = slurp("/proc/slabinfo"), name[64], *line;
+	long n = 0;
+
+	snprintf(name, sizeof(name), "\n%s ", cache);
+	line = strstr(slabs, name);
+	if (line)
+		ck_assert_int_eq(sscanf(line, " %*s %ld", &n), 1);
+	free(slabs);
+	return n;
+}
+
+START_TEST(unload_with_thousands_registered_leaves_nothing)
+{
+	enum { MANY = 2000 };
+	static pid_t pids[MANY];
+	long tasks = objects("task_struct"), numbers = objects("pid"), left = 0;
+	int64_t deadline;
+	int i;
+
+	/* Half of them live at the unload, half were reaped: only the module holds these. */
+	for (i = 0; i < MANY; i++) {
+		pids[i] = spawn_idle();
+		enroll(pids[i]);
+	}
+	for (i = 0; i < MANY; i += 2)
+		finish(pids[i]);
+	ck_assert_int_eq(lines(), MANY);
+	ck_assert_int_ge(objects("mp1_process"), MANY);
+	ck_assert_int_eq(unload_module(), 0);
+	ck_assert_int_eq(objects("mp1_process"), 0);
+	for (i = 1; i < MANY; i += 2)
+		finish(pids[i]);
+	for (deadline = now() + 10 * SEC;;) {
+		left = objects("task_struct") - tasks + objects("pid") - numbers;
+		if (left < MANY / 10)	/* caches of the CPUs */
+			break;
+		ck_assert_msg(await_until(deadline), "%ld task_structs and pids are left", left);
+	}
+	ck_assert_int_eq(load_module(NEVER), 0);
+}
+END_TEST
+
+START_TEST(load_and_unload_a_hundred_times)
+{
+	int i;
+
+	for (i = 0; i < 100; i++) {
+		ck_assert_int_eq(load_module("period_ms=10"), 0);
+		if (i % 2)
+			enroll(getpid());
+		ck_assert_int_eq(lines(), i % 2);
+		ck_assert_int_eq(unload_module(), 0);
+	}
+}
+END_TEST
+
+static volatile bool hammering;
+
+static void *hammer(void *unused)
+{
+	char buffer[512], text[16];
+
+	snprintf(text, sizeof(text), "%d", getpid());
+	while (hammering) {
+		int fd = open(STATUS, O_RDWR | O_CLOEXEC);
+
+		if (fd < 0)
+			continue;
+		for (int i = 0; i < 20; i++) {
+			if (write(fd, text, strlen(text)) < 0)
+				break;
+			while (read(fd, buffer, sizeof(buffer)) > 0)
+				;
+			lseek(fd, 0, SEEK_SET);
+		}
+		close(fd);
+	}
+	return unused;
+}
+
+START_TEST(unload_while_others_read_and_write)
+{
+	pthread_t threads[8];
+	int i;
+
+	hammering = true;
+	for (i = 0; i < 8; i++)
+		pthread_create(&threads[i], NULL, hammer, NULL);
+	for (i = 0; i < 50; i++) {
+		ck_assert_int_eq(load_module("period_ms=10"), 0);
+		/* the timer is due, the work runs, and then: */
+		nap((5 + i % 10) * MSEC);
+		ck_assert_int_eq(unload_module(), 0);
+	}
+	hammering = false;
+	for (i = 0; i < 8; i++)
+		pthread_join(threads[i], NULL);
+}
+END_TEST
+
+void test_module(void)
+{
+	RUN(load_and_unload_say_one_line_each, 10, NOT_LOADED);
+	RUN(nothing_that_a_user_does_shows_in_the_log, 20, SOON);
+	RUN(dynamic_debug_shows_registrations_exits_and_updates, 20, SOON);
+	RUN(unload_with_the_file_open_cuts_it_off, 20, NEVER);
+	RUN(unload_with_thousands_registered_leaves_nothing, 60, NEVER);
+	RUN(load_and_unload_a_hundred_times, 60, NOT_LOADED);
+	RUN(unload_while_others_read_and_write, 60, NOT_LOADED);
+}
