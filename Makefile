@@ -37,10 +37,10 @@ install: all		## install the module for KDIR's kernel, so that modprobe finds it
 	depmod -a $(notdir $(patsubst %/build,%,$(KDIR)))
 
 demo:			## watch mp1 measure two programs, in a virtual machine
-	@vm/run demo
+	@vm/boot $(if $(KERNEL),-k $(KERNEL)) -c 4 vm/demo </dev/null
 
 shell:			## a shell in that virtual machine, module loaded
-	@vm/run shell
+	@vm/boot $(if $(KERNEL),-k $(KERNEL)) -i vm/shell
 
 test:			## prove the behaviour, in virtual machines (TESTS="name...": only some)
 	@tests/run $(TESTS)

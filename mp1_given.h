@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * mp1_given.h - how much CPU time a process has used in user mode
+ * How much CPU time a process has used in user mode
  *
  * The kernel knows the answer, thread_group_cputime_adjusted(), but does not
  * export it to modules. This is the same computation on the same data under the

@@ -33,7 +33,7 @@ static void die(const char *format, ...)
 	exit(EXIT_FAILURE);
 }
 
-static void usage(FILE *to)
+static void print_help(FILE *to)
 {
 	fprintf(to,
 		"usage: userapp [-s SECONDS] [-t THREADS]\n"
@@ -73,16 +73,16 @@ static struct options parse_options(int argc, char **argv)
 			options.threads = parse_number('t', optarg, THREADS_MAX);
 			break;
 		case 'h':
-			usage(stdout);
+			print_help(stdout);
 			exit(EXIT_SUCCESS);
 		default:
-			usage(stderr);
+			print_help(stderr);
 			exit(EXIT_USAGE);
 		}
 	}
 	if (optind < argc) {
 		fprintf(stderr, "userapp: '%s' is one argument too many\n", argv[optind]);
-		usage(stderr);
+		print_help(stderr);
 		exit(EXIT_USAGE);
 	}
 	return options;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* userapp.h - what userapp and the module agree on, and userapp's limits */
+/* What userapp and the module agree on, and userapp's limits */
 #ifndef USERAPP_H
 #define USERAPP_H
 

@@ -22,12 +22,11 @@ MODULE_PARM_DESC(fault, "What to do wrong: warn, oops, leak, hang or stay");
 static int __init broken_init(void)
 {
 	struct kmem_cache *cache;
-	int *volatile nowhere = NULL;
 
 	if (!strcmp(fault, "warn")) {
 		WARN(1, "broken on purpose\n");
 	} else if (!strcmp(fault, "oops")) {
-		*nowhere = 1;
+		WRITE_ONCE(*(int *)NULL, 1);
 	} else if (!strcmp(fault, "leak")) {
 		cache = kmem_cache_create("broken", 64, 0, 0, NULL);
 		if (!cache || !kmem_cache_alloc(cache, GFP_KERNEL))

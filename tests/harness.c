@@ -132,7 +132,7 @@ int main(int argc, char **argv)
 	(void)argc;
 	setpriority(PRIO_PROCESS, 0, -5);	/* ahead of the load that tests make */
 	wanted = argv + 1;
-	for (i = 0; i < sizeof(topics) / sizeof(topics[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(topics); i++) {
 		topic = topics[i].name;
 		if (*wanted || !topics[i].on_demand)
 			topics[i].run();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * harness.h - what the tests share
+ * What the tests share
  *
  * Every test runs in a process of its own, as root, with the module freshly
  * loaded and nothing registered; see RUN() for how.
@@ -22,6 +22,7 @@
 #define NEVER		"period_ms=3600000"	/* module parameters: no update in a test */
 #define SOON		"period_ms=20"
 #define NOT_LOADED	NULL
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define NOBODY		1000			/* a user without any rights */
 
 /* Topics, one a file: each runs its tests */

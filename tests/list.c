@@ -45,7 +45,8 @@ START_TEST(a_line_is_pid_colon_blank_nanoseconds)
 	ck_assert_int_eq(regcomp(&form, "^[1-9][0-9]*: (0|[1-9][0-9]*)$", REG_EXTENDED), 0);
 	enroll_many(10);
 	enroll(1);
-	rest = list = read_list();
+	list = read_list();
+	rest = list;
 	ck_assert_int_eq(list[strlen(list) - 1], '\n');
 	while ((line = strsep(&rest, "\n")) && rest) {
 		ck_assert_msg(!regexec(&form, line, 0, NULL, 0), "'%s'", line);
@@ -63,7 +64,7 @@ START_TEST(buffers_of_every_size_give_the_same_text)
 
 	enroll_many(1000);
 	list = read_list();
-	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 		int fd = status_open();
 
 		same = read_all(fd, sizes[i]);
@@ -156,7 +157,8 @@ static void read_disturbed(size_t chunk, void (*disturb)(int step))
 	for (i = 1; i < n; i++)
 		ck_assert_msg(seen[i] != seen[i - 1], "process %d is listed twice", seen[i]);
 	for (i = 0; i < MANY; i++)
-		ck_assert_msg(!pids[i] || bsearch(&pids[i], seen, (size_t)n, sizeof(seen[0]), compare),
+		ck_assert_msg(!pids[i] ||
+			      bsearch(&pids[i], seen, (size_t)n, sizeof(seen[0]), compare),
 			      "process %d was skipped", pids[i]);
 	ck_assert_int_gt(step, 3);
 }
