@@ -52,10 +52,15 @@
 #include <linux/threads.h>
 #include <linux/timer.h>
 #include <linux/uaccess.h>
+#include <linux/version.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 
 #include "mp1_given.h"
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)	/* goes with 6.1 */
+#define timer_delete_sync(timer)	del_timer_sync(timer)
+#endif
 
 #define MP1_VERSION	"1.0"
 #define MP1_PERIOD_MIN	10		/* ms */
