@@ -198,13 +198,29 @@ static int mp1_reserve(const struct mp1_process *p)
 	return err;
 }
 
-/* Give back what mp1_reserve() took and nobody has used. */
+/* Give back what mp1_reserve() took and nobody has used. Context: mp1_lock held. */
 static void mp1_unreserve(const struct mp1_process *p)
 {
 	unsigned int level;
 
 	for (level = 0; level <= p->pid->level; level++)
 		xa_release(&mp1_index, mp1_key_at(p, level));
+}
+
+/* Is the room still there? Two who register share it, and one may fail. */
+static bool mp1_is_reserved(const struct mp1_process *p)
+{
+	bool reserved = true;
+	unsigned int level;
+
+	rcu_read_lock();
+	for (level = 0; level <= p->pid->level && reserved; level++) {
+		XA_STATE(xas, &mp1_index, mp1_key_at(p, level));
+
+		reserved = xas_load(&xas);
+	}
+	rcu_read_unlock();
+	return reserved;
 }
 
 /**
@@ -232,38 +248,38 @@ static struct mp1_process *mp1_find(const struct pid *pid)
  *
  * Context: Process. mp1_lock held, mp1_reserve() called before it.
  * Return: 0, -EEXIST when it is registered already, -ESRCH when it has been
- *	   reaped, or -ENOMEM; on errors it is not registered and the caller's.
+ *	   reaped, or -EAGAIN when the reserved room was lost. On errors nobody
+ *	   has seen @p, and it stays the caller's.
  */
 static int mp1_add(struct mp1_process *p)
 {
 	struct mp1_process *old;
 	unsigned int level;
+	LIST_HEAD(evicted);
 
 	/* From here to the unlock: if it owns its numbers now, it did so last. */
 	if (!pid_has_task(p->pid, PIDTYPE_TGID))
 		return -ESRCH;
 	if (mp1_find(p->pid))
 		return -EEXIST;
+	if (!mp1_is_reserved(p))
+		return -EAGAIN;
 
-	for (level = 0; level <= p->pid->level; level++) {
-		old = xa_store(&mp1_index, mp1_key_at(p, level), p, 0);
-		if (xa_is_err(old))
-			goto undo;
-		if (old)
-			mp1_drop(old);
-	}
 	/* At the head: an update that runs does not meet it, and comes to an end. */
 	list_add(&p->node, &mp1_registry);
 	if (!mp1_count++) {
 		mp1_epoch = get_jiffies_64();
 		mp1_arm_timer();
 	}
+	for (level = 0; level <= p->pid->level; level++) {
+		old = xa_store(&mp1_index, mp1_key_at(p, level), p, 0);
+		if (old)
+			list_move(&old->node, &evicted);
+	}
+	/* Only now, as it frees room in the index. */
+	while (!list_empty(&evicted))
+		mp1_drop(list_first_entry(&evicted, struct mp1_process, node));
 	return 0;
-
-undo:	/* somebody else gave our room back: see mp1_unreserve() */
-	while (level--)
-		xa_cmpxchg(&mp1_index, mp1_key_at(p, level), p, NULL, 0);
-	return xa_err(old);
 }
 
 /* User CPU time to be listed; that of an exited process is final, so take it now. */
@@ -360,9 +376,11 @@ static int mp1_register(pid_t nr, kuid_t registrar)
 	struct mp1_process *p;
 	struct task_struct *task;
 	struct pid *pid;
+	pid_t global_nr;
 	int err = -ESRCH;
 
 	pid = find_get_pid(nr);
+	global_nr = pid_nr(pid);
 	task = get_pid_task(pid, PIDTYPE_TGID);	/* NULL for a mere thread's id */
 	if (!task)
 		goto put_pid;
@@ -377,20 +395,24 @@ static int mp1_register(pid_t nr, kuid_t registrar)
 	p->registrar = registrar;
 	atomic64_set(&p->utime, get_cpu_use(task));
 
-	err = mp1_reserve(p);
-	if (!err) {
+	do {
+		err = mp1_reserve(p);
 		spin_lock(&mp1_lock);
-		err = mp1_add(p);
+		if (!err)
+			err = mp1_add(p);
+		if (err)
+			mp1_unreserve(p);
 		spin_unlock(&mp1_lock);
+	} while (err == -EAGAIN);
+	if (!err) {
+		/* Not *pid: it was p's, and p may be gone already. */
+		pr_debug("%d: registered\n", global_nr);
+		return 0;
 	}
-	if (err) {
-		mp1_unreserve(p);
-		call_rcu(&p->rcu, mp1_free);	/* RCU: mp1_add() may have shown it */
-		return err == -EEXIST ? 0 : err;
-	}
-	pr_debug("%d: registered\n", pid_nr(pid));
-	return 0;
 
+	if (err == -EEXIST)
+		err = 0;
+	kmem_cache_free(mp1_cache, p);
 put_task:
 	put_task_struct(task);
 put_pid:

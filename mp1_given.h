@@ -12,6 +12,7 @@
 
 #include <linux/math64.h>
 #include <linux/rculist.h>
+#include <linux/sched/cputime.h>
 #include <linux/sched/signal.h>
 #include <linux/seqlock.h>
 
@@ -30,7 +31,7 @@ struct cpu_use {
 /*
  * A counter of another task, which may be running and counting right now. Where
  * one load cannot take 64 bits, a carry between two loads would be 4.3 s: load
- * again until the upper half stands still.
+ * again until nothing moves.
  */
 static inline u64 read_cpu_counter(const u64 *counter)
 {
@@ -40,21 +41,45 @@ static inline u64 read_cpu_counter(const u64 *counter)
 		return now;
 	do {
 		before = now;
+		smp_rmb();	/* two loads of the same, one after the other */
 		now = READ_ONCE(*counter);
-	} while (upper_32_bits(now) != upper_32_bits(before));
+	} while (now != before);
 	return now;
+}
+
+/*
+ * On a nohz_full CPU the ticks do not count a thread until it enters the kernel,
+ * while its runtime goes on. The kernel adds what is missing, in a function that
+ * modules may call; it also does the scaling, which does no harm twice.
+ */
+static inline bool add_tickless_thread(struct task_struct *thread, struct cpu_use *use)
+{
+#ifdef CONFIG_VIRT_CPU_ACCOUNTING_GEN
+	u64 utime, stime;
+
+	if (READ_ONCE(thread->vtime.state) >= VTIME_SYS) {
+		task_cputime_adjusted(thread, &utime, &stime);
+		use->utime += utime;
+		use->stime += stime;
+		use->runtime += utime + stime;
+		return true;
+	}
+#endif
+	return false;
 }
 
 /* The threads that have ended, which the kernel adds to @sig, and those that live. */
 static inline void sum_threads(const struct signal_struct *sig, struct cpu_use *use)
 {
-	const struct task_struct *thread;
+	struct task_struct *thread;
 
 	use->utime = sig->utime;
 	use->stime = sig->stime;
 	use->runtime = sig->sum_sched_runtime;
 	/* Not for_each_thread(), which since 6.7 may name tasklist_lock. */
 	list_for_each_entry_rcu(thread, &sig->thread_head, thread_node) {
+		if (add_tickless_thread(thread, use))
+			continue;
 		use->utime += read_cpu_counter(&thread->utime);
 		use->stime += read_cpu_counter(&thread->stime);
 		use->runtime += read_cpu_counter(&thread->se.sum_exec_runtime);
@@ -132,11 +157,9 @@ static inline u64 scale_cpu_use(struct signal_struct *sig, const struct cpu_use 
  * utime in /proc/PID/stat and ru_utime of getrusage() and wait4(), and never
  * decreases: not from call to call, nor from any of these to another.
  *
- * On a nohz_full CPU the kernel also counts the time since the last kernel
- * entry; a module cannot, and is late by that.
- *
  * Context: Any but NMI. Takes RCU, and, with interrupts off, the process's
- *	    stats_lock (only where threads end meanwhile) and prev_cputime.lock.
+ *	    stats_lock (only where threads end meanwhile) and prev_cputime.lock;
+ *	    for threads on nohz_full CPUs also what task_cputime_adjusted() takes.
  * Return: User CPU time in nanoseconds.
  */
 static inline u64 get_cpu_use(struct task_struct *task)

@@ -2,6 +2,7 @@
 /* measure.c - what is measured: the user CPU time of the whole process */
 #define _GNU_SOURCE
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -199,6 +200,47 @@ static void reap_a_burning_child(void *unused)
 	wait_status(spawn(burn_and_exit, NULL));
 }
 
+static void burn_on_the_last_cpu(void *unused)
+{
+	static char buffer[1 << 16];
+	struct timespec start, ts;
+	cpu_set_t last;
+
+	(void)unused;
+	CPU_ZERO(&last);
+	CPU_SET(sysconf(_SC_NPROCESSORS_ONLN) - 1, &last);
+	OK(sched_setaffinity(0, sizeof(last), &last));
+	OK(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &start));
+	do {				/* 0.1 s in the kernel */
+		getrandom(buffer, sizeof(buffer), 0);
+		OK(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts));
+	} while ((ts.tv_sec - start.tv_sec) * SEC + ts.tv_nsec - start.tv_nsec < 100 * MSEC);
+	burn_forever(NULL);
+}
+
+/*
+ * With nohz_full=1 no tick disturbs that CPU: the kernel then has no up-to-date
+ * count of the thread's modes, only of its runtime. Who splits the one by the
+ * other blames the kernel for what ran in user mode, and for ever.
+ */
+START_TEST(a_cpu_without_ticks_does_not_turn_user_time_into_system_time)
+{
+	pid_t pid = spawn(burn_on_the_last_cpu, NULL);
+	struct rusage usage;
+	int64_t value, system;
+
+	enroll(pid);
+	nap(2 * SEC);
+	OK(kill(pid, SIGKILL));
+	OK(waitid(P_PID, (id_t)pid, &(siginfo_t){ 0 }, WEXITED | WNOWAIT));
+	value = listed(pid);
+	ck_assert_int_eq(wait4(pid, NULL, 0, &usage), pid);
+	system = usage.ru_stime.tv_sec * SEC + usage.ru_stime.tv_usec * 1000;
+	ck_assert_msg(system < 180 * MSEC, "%.3f s in the kernel", (double)system / SEC);
+	ck_assert_msg(value > SEC, "%.3f s in user mode", (double)value / SEC);
+}
+END_TEST
+
 START_TEST(children_do_not_count)
 {
 	pid_t pid = spawn(reap_a_burning_child, NULL);
@@ -311,6 +353,7 @@ void test_measure(void)
 	RUN(a_process_whose_main_thread_has_ended_counts_on, 30, SOON);
 	RUN(execve_from_a_thread_goes_on_counting_the_same_process, 30, SOON);
 	RUN(time_in_the_kernel_does_not_count, 30, SOON);
+	RUN(a_cpu_without_ticks_does_not_turn_user_time_into_system_time, 30, "period_ms=10");
 	RUN(children_do_not_count, 30, SOON);
 	RUN(a_line_shows_the_value_at_registration_until_the_next_update, 30, NEVER);
 	RUN(an_update_shows_the_value_of_its_moment, 30, SOON);
