@@ -45,6 +45,12 @@ shell:			## a shell in that virtual machine, module loaded
 test:			## prove the behaviour, in virtual machines (TESTS="name...": only some)
 	@tests/run $(TESTS)
 
+test-matrix:		## the same on old, new, real-time and foreign kernels
+	@tests/matrix
+
+mutants:		## test the tests: faults put into mp1 that they must notice
+	@tests/mutants
+
 check:			## static checks of all sources; zero findings expected
 	@tests/check
 
@@ -52,12 +58,12 @@ clean:			## remove what was built here (downloads stay in ~/.cache/mp1)
 	rm -rf build userapp *.o *.ko *.mod *.mod.c .*.cmd Module.symvers modules.order .tmp_versions
 
 help:			## this list
-	@awk -F ':[^#]*## ' '/^[a-z]+:.*## /{ printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## /{ printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo 'Variables:'
 	@echo '  KDIR=DIR       kernel headers to build against (default: the running kernel'\''s)'
 	@echo '  KERNEL=NAME    kernel of the virtual machine (vm/kernel --help lists them)'
 
-.PHONY: all load unload install demo shell test check clean help FORCE
+.PHONY: all load unload install demo shell test test-matrix mutants check clean help FORCE
 .DEFAULT_GOAL := all
 export KERNEL
 

@@ -52,13 +52,12 @@
 #include <linux/threads.h>
 #include <linux/timer.h>
 #include <linux/uaccess.h>
-#include <linux/version.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 
 #include "mp1_given.h"
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)	/* goes with 6.1 */
+#ifdef del_singleshot_timer_sync	/* left with 6.2, when the other one came */
 #define timer_delete_sync(timer)	del_timer_sync(timer)
 #endif
 

@@ -18,7 +18,7 @@ usage() { sed -n '3,/^[^#]/{/^#/!d;s/^# \{0,1\}//;p}' "$0"; }
 
 # need PACKAGE...: see to it that these Debian packages are installed
 need() {
-	local missing=() package root=()
+	local missing=() package sudo=()
 
 	command -v dpkg-query >/dev/null ||
 		die "this is not a Debian system; install what Debian calls: $*"
@@ -33,10 +33,10 @@ need() {
 	if [ "$(id -u)" -ne 0 ]; then
 		command -v sudo >/dev/null ||
 			die "as root, run: apt-get install --no-install-recommends ${missing[*]}"
-		root=(sudo)
+		sudo=(sudo)
 	fi
 	say "installing Debian packages: ${missing[*]}"
-	"${root[@]}" apt-get -qq update >&2
-	"${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y \
+	"${sudo[@]}" apt-get -qq update >&2
+	"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y \
 		-o Dpkg::Use-Pty=0 install --no-install-recommends "${missing[@]}" >/dev/null
 }
