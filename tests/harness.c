@@ -6,10 +6,12 @@
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/klog.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -106,6 +108,36 @@ void run_test(const TTest *test, const char *name, int seconds, const char *para
 	srunner_free(runner);
 }
 
+void skip_test(const char *name, const char *why)
+{
+	if (is_wanted(name))
+		printf("skip  %-62s %s\n", name, why);
+}
+
+void note(const char *format, ...)
+{
+	va_list args;
+
+	fputs("      ", stdout);
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	putchar('\n');
+	fflush(stdout);
+}
+
+bool finds_bugs(void)
+{
+	char line[4096] = "";
+	FILE *file = fopen("/proc/cmdline", "r");
+
+	if (file && !fgets(line, sizeof(line), file))
+		line[0] = '\0';
+	if (file)
+		fclose(file);
+	return strstr(line, " mp1-thorough");
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -123,6 +155,10 @@ int main(int argc, char **argv)
 		{ "module", test_module, false },
 		{ "stress", test_stress, false },
 		{ "userapp", test_userapp, false },
+		{ "faults", test_faults, false },
+		{ "load", test_load, false },
+		{ "hostile", test_hostile, false },
+		{ "limits", test_limits, true },
 		{ "default_period", test_default_period, true },
 		{ "hour", test_hour, true },
 	};
@@ -391,6 +427,35 @@ pid_t spawn(void (*run)(void *argument), void *argument)
 pid_t spawn_idle(void)
 {
 	return spawn(idle, NULL);
+}
+
+static int idle_small(void *parent)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != (pid_t)(intptr_t)parent)
+		_exit(EXIT_FAILURE);
+	idle(NULL);
+	return 0;
+}
+
+/* They share our memory; of their own they have two pages of stack each. */
+void spawn_many(pid_t *pids, int n)
+{
+	const size_t stack = 8192;
+	const struct rlimit limit = { 200000, 200000 };
+	char *stacks = mmap(NULL, (size_t)n * stack, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	int i;
+
+	ck_assert_ptr_ne(stacks, MAP_FAILED);
+	if (n > 20000) {
+		spew("/proc/sys/kernel/pid_max", "200000");
+		spew("/proc/sys/kernel/threads-max", "200000");
+	}
+	OK(setrlimit(RLIMIT_NPROC, &limit));
+	for (i = 0; i < n; i++)
+		pids[i] = OK(clone(idle_small, stacks + (size_t)(i + 1) * stack, CLONE_VM | SIGCHLD,
+				   (void *)(intptr_t)getpid()));
 }
 
 /* A child whose PID is @pid, which must be free */

@@ -36,6 +36,10 @@ void test_period(void);
 void test_module(void);
 void test_stress(void);
 void test_userapp(void);
+void test_faults(void);
+void test_load(void);
+void test_hostile(void);
+void test_limits(void);
 void test_default_period(void);
 void test_hour(void);
 
@@ -47,6 +51,21 @@ void test_hour(void);
  */
 #define RUN(test, seconds, parameters) run_test(test, #test, seconds, parameters)
 void run_test(const TTest *test, const char *name, int seconds, const char *parameters);
+
+/* The same where a condition holds; elsewhere print why it cannot */
+#define RUN_IF(condition, why, test, seconds, parameters) do {		\
+	if (condition)							\
+		RUN(test, seconds, parameters);				\
+	else								\
+		skip_test(#test, why);					\
+} while (0)
+void skip_test(const char *name, const char *why);
+
+/* A remark on what a test found, for its output */
+__attribute__((format(printf, 1, 2))) void note(const char *format, ...);
+
+/* Is this a kernel with bug finders, for which the tests take their time? */
+bool finds_bugs(void);
 
 /* Assert that a system call succeeded; its value is then that of the call. */
 #define OK(call) ({							\
@@ -81,6 +100,7 @@ void burn(int64_t ns);				/* use so much CPU time in user mode */
 /* Processes; all of them are killed when the test ends. */
 pid_t spawn(void (*run)(void *argument), void *argument);
 pid_t spawn_idle(void);
+void spawn_many(pid_t *pids, int n);		/* idle ones, which cost little */
 pid_t spawn_as(pid_t pid, void (*run)(void *argument), void *argument);
 void idle(void *unused);
 void burn_forever(void *unused);

@@ -22,10 +22,9 @@ static void enroll_many(int n)
 {
 	int i;
 
-	for (i = 0; i < n; i++) {
-		pids[i] = spawn_idle();
+	spawn_many(pids, n);
+	for (i = 0; i < n; i++)
 		enroll(pids[i]);
-	}
 }
 
 START_TEST(an_empty_registry_is_an_empty_file)

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* load.c - updates on a machine that is busy, and when its clock is set */
+#define _GNU_SOURCE
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+#define UPDATE	"function mp1_update"
+
+static int count_updates(int64_t ns)
+{
+	int64_t end = now() + ns;
+	int n = 0;
+
+	while (trace_next(UPDATE, NULL, end))
+		n++;
+	return n;
+}
+
+START_TEST(updates_come_while_all_cpus_are_busy)
+{
+	long i;
+	int n;
+
+	for (i = 0; i < 2 * sysconf(_SC_NPROCESSORS_ONLN); i++)
+		spawn(burn_forever, NULL);
+	trace_on("workqueue/workqueue_execute_start");
+	enroll(getpid());
+	n = count_updates(5 * SEC);	/* of 100 ms */
+	ck_assert_msg(n >= 35 && n <= 51, "%d updates in 5 s of 100 ms periods", n);
+}
+END_TEST
+
+/* Nothing else runs on any CPU, the kernel's workers included. */
+static void hog(void *cpu)
+{
+	struct sched_param param = { .sched_priority = 50 };
+	int64_t end = now() + SEC;
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET((size_t)(intptr_t)cpu, &set);
+	OK(sched_setaffinity(0, sizeof(set), &set));
+	OK(sched_setscheduler(0, SCHED_FIFO, &param));
+	while (now() < end)
+		;
+}
+
+START_TEST(periods_that_were_missed_are_not_made_up_by_a_burst)
+{
+	enum { WINDOW = 8 };	/* updates, which regularly take 160 ms */
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN), i;
+	int64_t times[WINDOW] = { 0 }, end;
+	pid_t pids[cpus];
+	int n;
+
+	spew("/proc/sys/kernel/sched_rt_runtime_us", "-1");
+	trace_on("workqueue/workqueue_execute_start");
+	enroll(getpid());
+	ck_assert_int_gt(count_updates(500 * MSEC), 5);
+	for (i = 0; i < cpus; i++)
+		pids[i] = spawn(hog, (void *)(intptr_t)i);
+	for (i = 0; i < cpus; i++)
+		ck_assert_int_eq(wait_status(pids[i]), 0);
+	spew("/proc/sys/kernel/sched_rt_runtime_us", "950000");
+
+	end = now() + 500 * MSEC;
+	for (n = 0;; n++) {
+		int64_t *time = &times[n % WINDOW], before = *time;
+
+		if (!trace_next(UPDATE, time, end))
+			break;
+		ck_assert_msg(!before || *time - before > 100 * MSEC,
+			      "%d updates of 20 ms in %.3f s", WINDOW,
+			      (double)(*time - before) / SEC);
+	}
+	ck_assert_int_gt(n, 10);
+}
+END_TEST
+
+START_TEST(setting_the_clock_does_not_move_the_updates)
+{
+	static const time_t jumps[] = { 86400, -86400, 365 * 86400, -365 * 86400 };
+	struct timespec ts;
+	size_t i;
+	int n;
+
+	trace_on("workqueue/workqueue_execute_start");
+	enroll(getpid());
+	count_updates(100 * MSEC);
+	for (i = 0; i < ARRAY_SIZE(jumps); i++) {
+		OK(clock_gettime(CLOCK_REALTIME, &ts));
+		ts.tv_sec += jumps[i];
+		OK(clock_settime(CLOCK_REALTIME, &ts));
+		n = count_updates(500 * MSEC);
+		ck_assert_msg(n >= 15 && n <= 27, "%d updates in 0.5 s of 20 ms periods", n);
+	}
+}
+END_TEST
+
+void test_load(void)
+{
+	RUN(updates_come_while_all_cpus_are_busy, 30, "period_ms=100");
+	RUN(periods_that_were_missed_are_not_made_up_by_a_burst, 30, SOON);
+	RUN(setting_the_clock_does_not_move_the_updates, 30, SOON);
+}
