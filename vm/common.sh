@@ -38,5 +38,6 @@ need() {
 	say "installing Debian packages: ${missing[*]}"
 	"${sudo[@]}" apt-get -qq update >&2
 	"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y \
-		-o Dpkg::Use-Pty=0 install --no-install-recommends "${missing[@]}" >/dev/null
+		-o Dpkg::Use-Pty=0 install --no-install-recommends "${missing[@]}" \
+		>/dev/null 2> >(grep -v '^debconf: delaying' >&2)
 }
