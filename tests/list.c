@@ -250,6 +250,85 @@ START_TEST(a_listing_ends_although_more_and_more_register)
 }
 END_TEST
 
+/*
+ * What costs the same, however many there are, must not take longer at the end
+ * than at the beginning. Walking 5000 would take ten times as long; a busy machine
+ * may stretch a time, so each is the best of some.
+ */
+enum { PARTS = 10 };
+
+static void assert_flat(int64_t (*time_part)(int part), const char *what)
+{
+	int64_t first = INT64_MAX, last = INT64_MAX;
+	int i;
+
+	for (i = 0; i < PARTS; i++) {
+		int64_t took = time_part(i);
+
+		if (i < 3 && took < first)
+			first = took;
+		if (i >= PARTS - 3 && took < last)
+			last = took;
+	}
+	note("%s: %.2f ms for the first tenths, %.2f ms for the last", what,
+	     (double)first / MSEC, (double)last / MSEC);
+	ck_assert_msg(last < 3 * first, "%s gets slower", what);
+}
+
+enum { FLAT = 5000 };
+static pid_t flat_pids[FLAT];
+static int flat_fd;
+
+static int64_t time_registering(int part)
+{
+	int64_t start = now();
+	char text[16];
+	int i;
+
+	for (i = part * FLAT / PARTS; i < (part + 1) * FLAT / PARTS; i++) {
+		int n = snprintf(text, sizeof(text), "%d", flat_pids[i]);
+
+		ck_assert_int_eq(write(flat_fd, text, (size_t)n), n);
+	}
+	return now() - start;
+}
+
+static int64_t time_reading(int part)
+{
+	int64_t start = now();
+	char c[6];
+	int i;
+
+	(void)part;	/* a line has 8 bytes or more: some 300 calls resume */
+	for (i = 0; i < FLAT / PARTS; i++)
+		ck_assert_int_eq(read(flat_fd, c, sizeof(c)), sizeof(c));
+	return now() - start;
+}
+
+static int64_t time_taking_back(int part)
+{
+	int64_t start = now();
+	char text[16];
+	int i;
+
+	for (i = part * FLAT / PARTS; i < (part + 1) * FLAT / PARTS; i++) {
+		int n = snprintf(text, sizeof(text), "-%d", flat_pids[i]);
+
+		ck_assert_int_eq(write(flat_fd, text, (size_t)n), n);
+	}
+	return now() - start;
+}
+
+START_TEST(registering_resuming_and_taking_back_cost_the_same_with_few_and_many)
+{
+	spawn_many(flat_pids, FLAT);
+	flat_fd = status_open();
+	assert_flat(time_registering, "registering");
+	assert_flat(time_reading, "resuming a listing");
+	assert_flat(time_taking_back, "taking back");
+}
+END_TEST
+
 void test_list(void)
 {
 	RUN(an_empty_registry_is_an_empty_file, 10, NEVER);
@@ -260,5 +339,6 @@ void test_list(void)
 	RUN(a_listing_skips_nobody_when_listed_ones_are_taken_back, 30, NEVER);
 	RUN(a_listing_names_who_stays_exactly_once_whatever_happens, 30, "period_ms=10");
 	RUN(a_listing_repeats_nobody_who_was_taken_back_and_came_again, 30, NEVER);
+	RUN(registering_resuming_and_taking_back_cost_the_same_with_few_and_many, 60, NEVER);
 	RUN(a_listing_ends_although_more_and_more_register, 30, NEVER);
 }

@@ -163,18 +163,30 @@ static void *hammer(void *unused)
 		if (fd < 0)
 			continue;
 		for (int i = 0; i < 20; i++) {
+			char child_text[16];
+			pid_t child;
+
 			if (write(fd, text, strlen(text)) < 0)
 				break;
 			while (read(fd, buffer, sizeof(buffer)) > 0)
 				;
 			lseek(fd, 0, SEEK_SET);
+			if (i % 5)
+				continue;
+			child = fork();
+			if (!child)
+				_exit(0);
+			snprintf(child_text, sizeof(child_text), "%d", child);
+			if (write(fd, child_text, strlen(child_text)) < 0)
+				i = 20;
+			waitpid(child, NULL, 0);
 		}
 		close(fd);
 	}
 	return unused;
 }
 
-START_TEST(unload_at_any_moment_while_others_read_and_write)
+START_TEST(unload_at_any_moment_while_others_fork_register_read_and_exit)
 {
 	const int rounds = finds_bugs() ? 500 : 100;
 	pthread_t threads[8];
@@ -204,5 +216,5 @@ void test_module(void)
 	RUN(unload_with_the_file_open_cuts_it_off, 20, NEVER);
 	RUN(unload_with_thousands_registered_leaves_nothing, 60, NEVER);
 	RUN(load_and_unload_a_hundred_times, 60, NOT_LOADED);
-	RUN(unload_at_any_moment_while_others_read_and_write, 300, NOT_LOADED);
+	RUN(unload_at_any_moment_while_others_fork_register_read_and_exit, 300, NOT_LOADED);
 }
