@@ -142,8 +142,8 @@ static void mp1_expire(struct timer_list *timer)
  * index. The inode number tells living namespaces apart, and every namespace of
  * a struct pid lives as long as that does.
  *
- * 32-bit kernels have keys for the first 131,000 inode numbers only: mp1_add()
- * refuses namespaces beyond, all others compare what they find.
+ * 32-bit kernels have keys for the first 131,000 inode numbers only:
+ * mp1_reserve() refuses namespaces beyond, all others compare what they find.
  */
 static u64 mp1_key(const struct pid_namespace *ns, unsigned int nr)
 {
@@ -167,7 +167,12 @@ static void mp1_free(struct rcu_head *rcu)
 	kmem_cache_free(mp1_cache, p);
 }
 
-/* Context: mp1_lock held. Idle when the process was dropped before. */
+/**
+ * mp1_drop() - take a process off the registry
+ * @p: the process; one that was dropped before is left alone
+ *
+ * Context: Process. mp1_lock held. Whoever goes on using @p holds RCU.
+ */
 static void mp1_drop(struct mp1_process *p)
 {
 	unsigned int level;
@@ -183,7 +188,14 @@ static void mp1_drop(struct mp1_process *p)
 	call_rcu(&p->rcu, mp1_free);
 }
 
-/* Make room in the index, so that mp1_add() needs no memory. May sleep. */
+/**
+ * mp1_reserve() - make room in the index, so that mp1_add() needs no memory
+ * @p: the process
+ *
+ * Context: Process, may sleep.
+ * Return: 0, -ENOMEM, or -EOVERFLOW when a namespace has no key; on errors some
+ *	   room may have been made.
+ */
 static int mp1_reserve(const struct mp1_process *p)
 {
 	unsigned int level;
@@ -327,11 +339,14 @@ static unsigned int mp1_next_batch(struct list_head *cursor, struct mp1_process 
 	return n;
 }
 
-/*
- * The work: measure every process that was registered when it began.
+/**
+ * mp1_update() - the work: measure every process that was registered at its start
+ * @work: mp1_work
  *
  * Workqueues never run one work item twice at a time, so the cursor is the only
  * entry of the list that is not a process, and this the only one to walk it.
+ *
+ * Context: Process. Reschedules between batches.
  */
 static void mp1_update(struct work_struct *work)
 {
@@ -452,7 +467,16 @@ static int mp1_unregister(pid_t nr, const struct file *file)
 	return err;
 }
 
-/* One number a call; see README.md for the grammar and the errors. */
+/**
+ * mp1_write() - register the one process that is written, or take it back
+ * @file: the open file, whose credentials count
+ * @ubuf: a decimal PID, negative to take back, white space around, maybe a NUL behind
+ * @count: bytes in @ubuf
+ * @pos: ignored
+ *
+ * Context: Process, may sleep.
+ * Return: @count, -EINVAL, -EFAULT, or what mp1_register() and mp1_unregister() say.
+ */
 static ssize_t mp1_write(struct file *file, const char __user *ubuf, size_t count, loff_t *pos)
 {
 	char buf[MP1_WRITE_MAX + 1];
