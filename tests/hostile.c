@@ -223,7 +223,7 @@ START_TEST(random_calls_from_eight_unprivileged_threads_do_no_harm)
 	else
 		ck_assert_int_eq(getrandom(&seed, sizeof(seed), 0), sizeof(seed));
 	note("MP1_SEED=%u", seed);
-	deadline = now() + (finds_bugs() ? 120 : 10) * SEC;
+	deadline = now() + (finds_bugs() ? 120 : 8) * SEC;
 	OK(socketpair(AF_UNIX, SOCK_DGRAM, 0, mail));
 	for (i = 0; i < THREADS; i++)
 		pids[i] = spawn(attack_as_nobody, (void *)i);
