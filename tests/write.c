@@ -353,8 +353,8 @@ START_TEST(memory_is_charged_to_the_cgroup_of_who_registers)
 
 	ck_assert_int_eq(wait_status(spawn(register_all, shared)), 0);
 	note("%d registrations are charged %ld bytes", MANY, shared->charged);
-	/* 64 bytes for each, and 9 in the index */
-	ck_assert_int_ge(shared->charged, MANY * 60);
+	/* On 64 bits 64 bytes for each, and 9 in the index; on 32 some half of it */
+	ck_assert_int_ge(shared->charged, MANY * 7 * (long)sizeof(long));
 }
 END_TEST
 
@@ -363,7 +363,7 @@ START_TEST(without_memory_is_enomem_and_nothing_is_registered)
 	struct limited *shared = prepare_cgroup();
 	pid_t next;
 
-	spew("/tmp/cgroup/small/memory.max", "262144");
+	spew("/tmp/cgroup/small/memory.max", sizeof(long) == 8 ? "262144" : "131072");
 
 	ck_assert_int_eq(wait_status(spawn(register_with_little_memory, shared)), 0);
 	ck_assert_msg(shared->error == ENOMEM, "errno %d after %d processes", shared->error,
