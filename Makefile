@@ -34,7 +34,8 @@ unload:			## unload it
 
 install: all		## install the module for KDIR's kernel, so that modprobe finds it
 	$(KBUILD) modules_install
-	depmod -a $(notdir $(patsubst %/build,%,$(KDIR)))
+	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) -a \
+		$$(modinfo -F vermagic mp1.ko | cut -d ' ' -f 1)
 
 demo:			## watch mp1 measure two programs, in a virtual machine
 	@vm/boot $(if $(KERNEL),-k $(KERNEL)) -c 4 vm/demo </dev/null

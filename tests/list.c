@@ -279,18 +279,28 @@ enum { FLAT = 5000 };
 static pid_t flat_pids[FLAT];
 static int flat_fd;
 
-static int64_t time_registering(int part)
+static int64_t time_writing(const char *format, int part)
 {
 	int64_t start = now();
 	char text[16];
 	int i;
 
 	for (i = part * FLAT / PARTS; i < (part + 1) * FLAT / PARTS; i++) {
-		int n = snprintf(text, sizeof(text), "%d", flat_pids[i]);
+		int n = snprintf(text, sizeof(text), format, flat_pids[i]);
 
 		ck_assert_int_eq(write(flat_fd, text, (size_t)n), n);
 	}
 	return now() - start;
+}
+
+static int64_t time_registering(int part)
+{
+	return time_writing("%d", part);
+}
+
+static int64_t time_taking_back(int part)
+{
+	return time_writing("-%d", part);
 }
 
 static int64_t time_reading(int part)
@@ -302,20 +312,6 @@ static int64_t time_reading(int part)
 	(void)part;	/* a line has 8 bytes or more: some 300 calls resume */
 	for (i = 0; i < FLAT / PARTS; i++)
 		ck_assert_int_eq(read(flat_fd, c, sizeof(c)), sizeof(c));
-	return now() - start;
-}
-
-static int64_t time_taking_back(int part)
-{
-	int64_t start = now();
-	char text[16];
-	int i;
-
-	for (i = part * FLAT / PARTS; i < (part + 1) * FLAT / PARTS; i++) {
-		int n = snprintf(text, sizeof(text), "-%d", flat_pids[i]);
-
-		ck_assert_int_eq(write(flat_fd, text, (size_t)n), n);
-	}
 	return now() - start;
 }
 
