@@ -33,6 +33,13 @@ static void die(const char *format, ...)
 	exit(EXIT_FAILURE);
 }
 
+/* For calls that set errno, and whose failure has no better explanation */
+static void check(bool ok, const char *what)
+{
+	if (!ok)
+		die("%s: %s", what, strerror(errno));
+}
+
 static void print_help(FILE *to)
 {
 	fprintf(to,
@@ -137,8 +144,7 @@ static double seconds_since(const struct timespec *start)
 {
 	struct timespec now;
 
-	if (clock_gettime(CLOCK_MONOTONIC, &now))
-		die("clock_gettime: %s", strerror(errno));
+	check(!clock_gettime(CLOCK_MONOTONIC, &now), "clock_gettime");
 	return (double)(now.tv_sec - start->tv_sec) +
 	       (double)(now.tv_nsec - start->tv_nsec) / 1e9;
 }
@@ -154,8 +160,7 @@ static void wait_and_show(long seconds)
 	struct timespec start;
 	double elapsed;
 
-	if (clock_gettime(CLOCK_MONOTONIC, &start))
-		die("clock_gettime: %s", strerror(errno));
+	check(!clock_gettime(CLOCK_MONOTONIC, &start), "clock_gettime");
 	while ((elapsed = seconds_since(&start)) < (double)seconds) {
 		if (terminal) {
 			int n = (int)(elapsed / (double)seconds * width);
@@ -184,9 +189,8 @@ static void compute_factorials(const struct options *options)
 	wait_and_show(options->seconds);
 	atomic_store(&stop, true);
 	for (i = 0; i < options->threads; i++) {
-		err = pthread_join(threads[i], NULL);
-		if (err)
-			die("pthread_join: %s", strerror(err));
+		errno = pthread_join(threads[i], NULL);
+		check(!errno, "pthread_join");
 	}
 }
 
@@ -198,8 +202,7 @@ static void print_list(void)
 	int64_t listed = -1, measured;
 	char line[64];
 
-	if (getrusage(RUSAGE_SELF, &usage))
-		die("getrusage: %s", strerror(errno));
+	check(!getrusage(RUSAGE_SELF, &usage), "getrusage");
 	measured = (int64_t)usage.ru_utime.tv_sec * 1000000000 + usage.ru_utime.tv_usec * 1000;
 
 	while (fgets(line, sizeof(line), file)) {
@@ -210,8 +213,7 @@ static void print_list(void)
 		if (sscanf(line, "%d: %" SCNd64, &pid, &utime) == 2 && pid == getpid())
 			listed = utime;
 	}
-	if (ferror(file))
-		die("reading %s: %s", STATUS_FILE, strerror(errno));
+	check(!ferror(file), "reading " STATUS_FILE);
 	fclose(file);
 
 	if (listed < 0)
@@ -223,8 +225,7 @@ static void print_list(void)
 	       "  difference %14.9f s\n",
 	       getpid(), (double)listed / 1e9, (double)measured / 1e9,
 	       (double)(measured - listed) / 1e9);
-	if (fflush(stdout) || ferror(stdout))
-		die("standard output: %s", strerror(errno));
+	check(!fflush(stdout) && !ferror(stdout), "standard output");
 }
 
 int main(int argc, char **argv)

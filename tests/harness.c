@@ -84,7 +84,7 @@ void run_test(const TTest *test, const char *name, int seconds, const char *para
 	module_parameters = parameters;
 	suite = suite_create(topic);
 	tcase = tcase_create(name);
-	tcase_set_timeout(tcase, seconds);
+	tcase_set_timeout(tcase, finds_bugs() ? 4 * seconds : seconds);
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, test);
 	suite_add_tcase(suite, tcase);
@@ -145,6 +145,7 @@ int main(int argc, char **argv)
 		void (*run)(void);
 		bool on_demand;	/* takes long, or needs another machine */
 	} topics[] = {
+		{ "hostile", test_hostile, false },	/* first: all others must hold after it */
 		{ "write", test_write, false },
 		{ "rights", test_rights, false },
 		{ "list", test_list, false },
@@ -157,7 +158,6 @@ int main(int argc, char **argv)
 		{ "userapp", test_userapp, false },
 		{ "faults", test_faults, false },
 		{ "load", test_load, false },
-		{ "hostile", test_hostile, false },
 		{ "limits", test_limits, true },
 		{ "default_period", test_default_period, true },
 		{ "hour", test_hour, true },

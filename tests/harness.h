@@ -46,7 +46,7 @@ void test_hour(void);
 /**
  * RUN() - run a test, if it was asked for, and report its outcome
  * @test: made with START_TEST; named after the behaviour that it proves
- * @seconds: how long it may take
+ * @seconds: how long it may take; on kernels with bug finders four times as long
  * @parameters: of the module, or NOT_LOADED
  */
 #define RUN(test, seconds, parameters) run_test(test, #test, seconds, parameters)

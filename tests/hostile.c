@@ -3,7 +3,7 @@
  * hostile.c - random calls from eight unprivileged threads
  *
  * Half of them are in PID and user namespaces of their own. The seed is printed;
- * the same seed makes the same calls: MP1_SEED=... in the environment.
+ * MP1_SEED=... make test TESTS=hostile makes the same calls again.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,31 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* userapp.c - the program beside the module */
 #define _GNU_SOURCE
+#include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "harness.h"
 
-/* Run a shell command as an ordinary user; its output and its exit status */
+/* Start a shell command as an ordinary user who writes to @out */
+static pid_t start(const char *command, int out)
+{
+	pid_t pid = OK(fork());
+
+	if (pid)
+		return pid;
+	become(NOBODY);
+	dup2(out, STDOUT_FILENO);
+	dup2(out, STDERR_FILENO);
+	execl("/bin/sh", "sh", "-c", command, NULL);
+	_exit(127);
+}
+
+/* Run one; its output and its exit status */
 static int run(const char *command, char *output, size_t size)
 {
-	int out[2], status;
 	ssize_t n, all = 0;
+	int out[2], status;
 	pid_t pid;
 
 	OK(pipe(out));
-	pid = OK(fork());
-	if (!pid) {
-		become(NOBODY);
-		dup2(out[1], STDOUT_FILENO);
-		dup2(out[1], STDERR_FILENO);
-		execl("/bin/sh", "sh", "-c", command, NULL);
-		_exit(127);
-	}
+	pid = start(command, out[1]);
 	close(out[1]);
 	while ((n = OK(read(out[0], output + all, size - 1 - (size_t)all))) > 0)
 		all += n;
@@ -33,6 +44,14 @@ static int run(const char *command, char *output, size_t size)
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	close(out[0]);
 	return WEXITSTATUS(status);
+}
+
+/* Put another file in the place of the module's, for this test and who it starts. */
+static void replace_status(const char *path)
+{
+	OK(unshare(CLONE_NEWNS));
+	OK(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+	OK(mount(path, STATUS, NULL, MS_BIND, NULL));
 }
 
 START_TEST(userapp_registers_itself_and_prints_the_list)
@@ -81,6 +100,84 @@ START_TEST(userapp_explains_that_it_may_not_write)
 }
 END_TEST
 
+/* Run it with @path instead of the module's file: it must fail and say @explanation. */
+static void expect_failure(const char *path, const char *explanation)
+{
+	char text[4096];
+
+	replace_status(path);
+	ck_assert_int_eq(run("userapp -s 1", text, sizeof(text)), 1);
+	ck_assert_msg(strstr(text, explanation), "%s", text);
+}
+
+START_TEST(userapp_explains_that_it_cannot_open)
+{
+	OK(mknod("/tmp/no_driver", S_IFCHR | 0666, makedev(250, 250)));
+	OK(chmod("/tmp/no_driver", 0666));
+	expect_failure("/tmp/no_driver", STATUS ": No such device or address");
+}
+END_TEST
+
+START_TEST(userapp_explains_that_it_was_not_registered)
+{
+	expect_failure("/dev/full", ": No space left on device; see dmesg");
+}
+END_TEST
+
+/* What can be written and not be read */
+START_TEST(userapp_explains_that_it_cannot_read)
+{
+	OK(chmod("/sys/kernel/tracing/trace_marker", 0666));
+	expect_failure("/sys/kernel/tracing/trace_marker", "reading " STATUS ": ");
+}
+END_TEST
+
+START_TEST(userapp_explains_that_its_registration_is_gone)
+{
+	expect_failure("/dev/null", " is not listed (any more): was its registration taken back?");
+}
+END_TEST
+
+START_TEST(userapp_explains_that_it_cannot_print)
+{
+	char text[4096];
+
+	ck_assert_int_eq(run("userapp -s 1 >/dev/full", text, sizeof(text)), 1);
+	ck_assert_msg(strstr(text, "standard output: No space left on device"), "%s", text);
+}
+END_TEST
+
+START_TEST(userapp_explains_that_it_cannot_start_threads)
+{
+	char text[4096];
+
+	ck_assert_int_eq(run("ulimit -u 2; userapp -s 1 -t 9", text, sizeof(text)), 1);
+	ck_assert_msg(strstr(text, "cannot start thread ") && strstr(text, "try a smaller -t"),
+		      "%s", text);
+}
+END_TEST
+
+START_TEST(userapp_shows_on_a_terminal_how_far_it_is)
+{
+	int terminal = OK(posix_openpt(O_RDWR | O_NOCTTY)), other;
+	char text[4096] = "";
+	ssize_t n, all = 0;
+	pid_t pid;
+
+	OK(grantpt(terminal));
+	OK(unlockpt(terminal));
+	other = OK(open(ptsname(terminal), O_RDWR | O_NOCTTY));
+	pid = start("userapp -s 1", other);
+	ck_assert_int_eq(wait_status(pid), 0);
+	close(other);
+	/* A terminal without writers says EIO once it is read empty. */
+	while ((n = read(terminal, text + all, sizeof(text) - 1 - (size_t)all)) > 0)
+		all += n;
+	ck_assert_msg(!strncmp(text, "\r[....", 6), "%s", text);
+	ck_assert_msg(strstr(text, "####....") && strstr(text, "###]    1 of 1 s"), "%s", text);
+}
+END_TEST
+
 START_TEST(userapp_refuses_bad_arguments_with_status_2)
 {
 	static const char *const bad[] = {
@@ -106,5 +203,12 @@ void test_userapp(void)
 	RUN(userapp_counts_all_of_its_threads, 30, SOON);
 	RUN(userapp_explains_that_the_module_is_not_loaded, 30, NOT_LOADED);
 	RUN(userapp_explains_that_it_may_not_write, 30, NEVER);
+	RUN(userapp_explains_that_it_cannot_open, 30, NEVER);
+	RUN(userapp_explains_that_it_was_not_registered, 30, NEVER);
+	RUN(userapp_explains_that_it_cannot_read, 30, NEVER);
+	RUN(userapp_explains_that_its_registration_is_gone, 30, NEVER);
+	RUN(userapp_explains_that_it_cannot_print, 30, NEVER);
+	RUN(userapp_explains_that_it_cannot_start_threads, 30, NEVER);
+	RUN(userapp_shows_on_a_terminal_how_far_it_is, 30, NEVER);
 	RUN(userapp_refuses_bad_arguments_with_status_2, 30, NEVER);
 }
