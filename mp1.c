@@ -35,6 +35,7 @@
 #include <linux/ctype.h>
 #include <linux/jiffies.h>
 #include <linux/list.h>
+#include <linux/lockdep.h>
 #include <linux/log2.h>
 #include <linux/math64.h>
 #include <linux/module.h>
@@ -177,6 +178,7 @@ static void mp1_drop(struct mp1_process *p)
 {
 	unsigned int level;
 
+	lockdep_assert_held(&mp1_lock);
 	if (list_empty(&p->node))
 		return;
 	list_del_init(&p->node);
@@ -268,6 +270,7 @@ static int mp1_add(struct mp1_process *p)
 	unsigned int level;
 	LIST_HEAD(evicted);
 
+	lockdep_assert_held(&mp1_lock);
 	/* From here to the unlock: if it owns its numbers now, it did so last. */
 	if (!pid_has_task(p->pid, PIDTYPE_TGID))
 		return -ESRCH;

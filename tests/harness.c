@@ -52,8 +52,25 @@ static void set_up(void)
 		ck_assert_int_eq(load_module(module_parameters), 0);
 }
 
+/*
+ * Processes that share our memory must not outlive us: each one that dies then
+ * searches all others for a new owner of that memory.
+ */
+static pid_t *many;
+static int many_count;
+
+void finish_many(void)
+{
+	int i;
+
+	for (i = 0; i < many_count; i++)
+		if (many[i] && !waitpid(many[i], NULL, WNOHANG))
+			finish(many[i]);
+}
+
 static void tear_down(void)
 {
+	finish_many();
 	if (module_parameters)
 		ck_assert_int_eq(unload_module(), 0);
 	ck_assert_msg(access("/proc/mp1", F_OK) && errno == ENOENT, "/proc/mp1 is still there");
@@ -453,6 +470,8 @@ void spawn_many(pid_t *pids, int n)
 		spew("/proc/sys/kernel/threads-max", "200000");
 	}
 	OK(setrlimit(RLIMIT_NPROC, &limit));
+	many = pids;
+	many_count = n;
 	for (i = 0; i < n; i++)
 		pids[i] = OK(clone(idle_small, stacks + (size_t)(i + 1) * stack, CLONE_VM | SIGCHLD,
 				   (void *)(intptr_t)getpid()));
