@@ -49,6 +49,9 @@ test:			## prove the behaviour, in virtual machines (TESTS="name...": only some)
 test-matrix:		## the same on old, new, real-time and foreign kernels
 	@tests/matrix
 
+coverage:		## what of the sources the tests execute, on the debug kernel
+	@tests/coverage
+
 mutants:		## test the tests: faults put into mp1 that they must notice
 	@tests/mutants
 
@@ -64,7 +67,7 @@ help:			## this list
 	@echo '  KDIR=DIR       kernel headers to build against (default: the running kernel'\''s)'
 	@echo '  KERNEL=NAME    kernel of the virtual machine (vm/kernel --help lists them)'
 
-.PHONY: all load unload install demo shell test test-matrix mutants check clean help FORCE
+.PHONY: all load unload install demo shell test test-matrix coverage mutants check clean help FORCE
 .DEFAULT_GOAL := all
 export KERNEL
 

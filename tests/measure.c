@@ -236,7 +236,7 @@ START_TEST(a_cpu_without_ticks_does_not_turn_user_time_into_system_time)
 	value = listed(pid);
 	ck_assert_int_eq(wait4(pid, NULL, 0, &usage), pid);
 	system = usage.ru_stime.tv_sec * SEC + usage.ru_stime.tv_usec * 1000;
-	ck_assert_msg(system < 180 * MSEC, "%.3f s in the kernel", (double)system / SEC);
+	ck_assert_msg(system < (finds_bugs() ? 600 : 180) * MSEC, "%.3f s in the kernel", (double)system / SEC);
 	ck_assert_msg(value > SEC, "%.3f s in user mode", (double)value / SEC);
 }
 END_TEST
@@ -277,7 +277,7 @@ START_TEST(an_update_shows_the_value_of_its_moment)
 	first = listed(getpid());
 	burn(300 * MSEC);
 	await_update();
-	ck_assert_int_ge(listed(getpid()), first + 250 * MSEC);
+	ck_assert_int_ge(listed(getpid()), first + MOST(300 * MSEC));
 }
 END_TEST
 
@@ -328,7 +328,7 @@ static void watch(bool peek)
 			last[i] = value;
 		}
 	} while (await_until(end));
-	ck_assert_int_gt(rises, 20);
+	ck_assert_int_gt(rises, finds_bugs() ? 3 : 20);
 	assert_agrees(pids[0]);
 	assert_agrees(pids[1]);
 }

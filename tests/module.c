@@ -98,9 +98,14 @@ END_TEST
 
 static long objects(const char *cache)
 {
-	char *slabs = slurp("/proc/slabinfo"), name[64], *line;
+	char *slabs, name[64], *line;
 	long n = 0;
 
+	/* What is freed may wait somewhere: with KASAN it does, for a long time. */
+	snprintf(name, sizeof(name), "/sys/kernel/slab/%s/shrink", cache);
+	if (!access(name, W_OK))
+		spew(name, "1");
+	slabs = slurp("/proc/slabinfo");
 	snprintf(name, sizeof(name), "\n%s ", cache);
 	line = strstr(slabs, name);
 	if (line)
@@ -144,10 +149,11 @@ START_TEST(unload_with_thousands_registered_while_the_timer_runs)
 {
 	enum { MANY = 2000 };
 	static pid_t pids[MANY];
+	const int rounds = finds_bugs() ? 5 : 20;
 	int i, round;
 
 	spawn_many(pids, MANY);
-	for (round = 0; round < 20; round++) {
+	for (round = 0; round < rounds; round++) {
 		ck_assert_int_eq(load_module("period_ms=10"), 0);
 		for (i = 0; i < MANY; i++)
 			enroll(pids[i]);
