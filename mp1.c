@@ -557,7 +557,8 @@ static int mp1_show(struct seq_file *m, void *v)
 	struct mp1_process *p = v;
 	pid_t nr = pid_nr_ns(p->pid, task_active_pid_ns(current));
 
-	if (!nr)	/* 32-bit: a namespace that mp1_key() cannot tell apart */
+	/* 32-bit kernels: a namespace that mp1_key() cannot tell apart */
+	if (!IS_ENABLED(CONFIG_64BIT) && !nr)
 		return SEQ_SKIP;
 	seq_put_decimal_ull(m, "", nr);
 	seq_put_decimal_ull(m, ": ", mp1_utime(p));
