@@ -178,10 +178,10 @@ static void compute_factorials(const struct options *options)
 {
 	pthread_t threads[THREADS_MAX];
 	long i;
-	int err;
 
 	for (i = 0; i < options->threads; i++) {
-		err = pthread_create(&threads[i], NULL, compute, NULL);
+		int err = pthread_create(&threads[i], NULL, compute, NULL);
+
 		if (err)
 			die("cannot start thread %ld of %ld: %s; try a smaller -t",
 			    i + 1, options->threads, strerror(err));

@@ -96,7 +96,7 @@ void nap(int64_t ns);
 bool await_until(int64_t deadline);		/* for polling: naps, false when over */
 int64_t stat_utime(pid_t pid);			/* from /proc/PID/stat, in ns */
 void burn(int64_t ns);				/* use so much CPU time, MOST of it in user mode */
-#define MOST(ns) ((ns) * (finds_bugs() ? 5 : 8) / 10)	/* slow kernels take more for themselves */
+#define MOST(ns) ((ns) * (finds_bugs() ? 5 : 8) / 10)
 
 /* Processes; all of them are killed when the test ends. */
 pid_t spawn(void (*run)(void *argument), void *argument);

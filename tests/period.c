@@ -40,7 +40,8 @@ START_TEST(a_period_that_is_no_whole_number_of_ticks_is_exact_too)
 	double period = mean_period(300);	/* 10 ms are 2.5 ticks of 250 Hz */
 
 	/* Slow kernels miss some periods; that is not an update too early or a drift. */
-	ck_assert_msg(period > 0.0098 && period < (finds_bugs() ? 0.02 : 0.0102), "%.5f s from update to update", period);
+	ck_assert_msg(period > 0.0098 && period < (finds_bugs() ? 0.02 : 0.0102),
+		      "%.5f s from update to update", period);
 }
 END_TEST
 
@@ -146,8 +147,8 @@ START_TEST(the_timer_expires_once_an_update)
 	enroll(getpid());
 	for (end = now() + SEC; trace_next("mp1_expire", NULL, end);)
 		expiries++;
-	ck_assert_msg(expiries >= (finds_bugs() ? 20 : 45) && expiries <= 51, "%d expiries in 1 s of 20 ms periods",
-		      expiries);
+	ck_assert_msg(expiries >= (finds_bugs() ? 20 : 45) && expiries <= 51,
+		      "%d expiries in 1 s of 20 ms periods", expiries);
 }
 END_TEST
 
