@@ -269,7 +269,7 @@ char *slurp(const char *path)
 
 void spew(const char *path, const char *text)
 {
-	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+	int fd = open(path, O_WRONLY | O_TRUNC | O_CREAT | O_CLOEXEC, 0644);
 
 	ck_assert_msg(fd >= 0, "%s: %m", path);
 	ck_assert_msg(write(fd, text, strlen(text)) == (ssize_t)strlen(text), "%s < %s: %m", path,

@@ -325,6 +325,22 @@ START_TEST(registering_resuming_and_taking_back_cost_the_same_with_few_and_many)
 }
 END_TEST
 
+START_TEST(the_last_pid_that_can_be_is_listed)
+{
+	static const char *const limits[] = { "4194304", "32768" };	/* 64 and 32 bits */
+	const char *limit = limits[sizeof(long) == 4];
+	int fd = OK(open("/proc/sys/kernel/pid_max", O_WRONLY | O_CLOEXEC));
+	pid_t last = atoi(limit) - 1;
+
+	OK(write(fd, limit, strlen(limit)));
+	close(fd);
+	enroll(1);
+	enroll(spawn_as(last, idle, NULL));
+	ck_assert_int_ge(listed(last), 0);
+	ck_assert_int_eq(lines(), 2);
+}
+END_TEST
+
 void test_list(void)
 {
 	RUN(an_empty_registry_is_an_empty_file, 10, NEVER);
@@ -336,5 +352,6 @@ void test_list(void)
 	RUN(a_listing_names_who_stays_exactly_once_whatever_happens, 30, "period_ms=10");
 	RUN(a_listing_repeats_nobody_who_was_taken_back_and_came_again, 30, NEVER);
 	RUN(registering_resuming_and_taking_back_cost_the_same_with_few_and_many, 60, NEVER);
+	RUN(the_last_pid_that_can_be_is_listed, 10, NEVER);
 	RUN(a_listing_ends_although_more_and_more_register, 30, NEVER);
 }

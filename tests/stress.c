@@ -3,11 +3,13 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -85,7 +87,143 @@ START_TEST(eight_threads_fork_register_take_back_read_and_exit)
 }
 END_TEST
 
+/* One of two who register and take back the same process, until it is time to stop */
+static void *duel(void *unused)
+{
+	int fd = status_open(), err;
+
+	while (!atomic_load(&stop)) {
+		if (put(fd, getpid()))
+			return "registering failed";
+		err = put(fd, -getpid());
+		if (err && err != ESRCH)	/* the other one was quicker */
+			return "taking back failed";
+		atomic_fetch_add(&rounds, 1);
+	}
+	close(fd);
+	return unused;
+}
+
+static void duel_inside(void *unused)
+{
+	pthread_t threads[2];
+	void *complaint;
+	int i;
+
+	(void)unused;
+	for (i = 0; i < 2; i++)
+		pthread_create(&threads[i], NULL, duel, NULL);
+	nap(2 * SEC);
+	atomic_store(&stop, true);
+	for (i = 0; i < 2; i++) {
+		pthread_join(threads[i], &complaint);
+		ck_assert_msg(!complaint, "%s", (char *)complaint);
+	}
+	ck_assert_int_gt(atomic_load(&rounds), 100);
+	ck_assert_int_eq(lines(), 0);
+	enroll(getpid());
+	ck_assert_int_eq(lines(), 1);
+}
+
+/* In a namespace, where a process is indexed more than once */
+START_TEST(two_register_and_take_back_one_process)
+{
+	OK(unshare(CLONE_NEWPID));
+	ck_assert_int_eq(wait_status(spawn(duel_inside, NULL)), 0);
+}
+END_TEST
+
+static atomic_int target;
+
+static void *register_target(void *unused)
+{
+	int fd = status_open(), err;
+
+	while (!atomic_load(&stop)) {
+		err = put(fd, atomic_load(&target));
+		if (err && err != ESRCH)
+			return "registering failed";
+	}
+	close(fd);
+	return unused;
+}
+
+START_TEST(who_is_reaped_while_it_is_registered_does_not_stay)
+{
+	int64_t end = now() + 2 * SEC;
+	pthread_t thread;
+	void *complaint;
+	pid_t pid;
+
+	atomic_store(&target, getpid());
+	pthread_create(&thread, NULL, register_target, NULL);
+	do {
+		pid = OK(fork());
+		if (!pid)
+			_exit(0);
+		atomic_store(&target, pid);
+		ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+		ck_assert_int_eq(write_pid(pid), ESRCH);
+	} while (now() < end);
+	atomic_store(&stop, true);
+	pthread_join(thread, &complaint);
+	ck_assert_msg(!complaint, "%s", (char *)complaint);
+	await_update();
+	ck_assert_int_le(lines(), 1);	/* our own, from the beginning */
+}
+END_TEST
+
+static void *sleep_on(void *unused)
+{
+	idle(unused);
+	return NULL;
+}
+
+static void sleep_on_many_threads(void *ready)
+{
+	pthread_attr_t small;
+	pthread_t thread;
+	int i;
+
+	pthread_attr_init(&small);
+	pthread_attr_setstacksize(&small, 65536);
+	for (i = 0; i < 2000; i++)
+		pthread_create(&thread, &small, sleep_on, NULL);
+	atomic_store((atomic_int *)ready, i);
+	idle(NULL);
+}
+
+/* An update takes a batch off the list, and long for the one with many threads in it. */
+START_TEST(who_is_taken_back_and_reaped_during_an_update_goes_once)
+{
+	atomic_int *ready = mmap(NULL, sizeof(*ready), PROT_READ | PROT_WRITE,
+				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t slow = spawn(sleep_on_many_threads, ready), pid;
+	int fd = status_open();
+	int64_t end;
+
+	for (end = now() + 60 * SEC; !atomic_load(ready);)
+		ck_assert(await_until(end));
+	end = now() + 3 * SEC;
+	do {
+		pid = OK(fork());
+		if (!pid)
+			_exit(0);
+		ck_assert_int_eq(put(fd, pid), 0);
+		ck_assert_int_eq(put(fd, slow), 0);	/* later, so before it in the list */
+		OK(waitid(P_PID, (id_t)pid, &(siginfo_t){ 0 }, WEXITED | WNOWAIT));
+		ck_assert_int_eq(put(fd, -pid), 0);
+		ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+		ck_assert_int_eq(put(fd, -slow), 0);
+	} while (now() < end);
+	ck_assert_int_eq(lines(), 0);
+}
+END_TEST
+
 void test_stress(void)
 {
 	RUN(eight_threads_fork_register_take_back_read_and_exit, 60, "period_ms=10");
+	RUN(two_register_and_take_back_one_process, 20, "period_ms=10");
+	RUN(who_is_reaped_while_it_is_registered_does_not_stay, 20, "period_ms=10");
+	RUN(who_is_taken_back_and_reaped_during_an_update_goes_once, 20, "period_ms=10");
 }

@@ -134,7 +134,9 @@ END_TEST
 
 START_TEST(userapp_explains_that_its_registration_is_gone)
 {
-	expect_failure("/dev/null", " is not listed (any more): was its registration taken back?");
+	spew("/tmp/status", "");	/* holds what userapp writes, a line without a time */
+	OK(chmod("/tmp/status", 0666));
+	expect_failure("/tmp/status", " is not listed (any more): was its registration taken back?");
 }
 END_TEST
 
