@@ -2,6 +2,7 @@
 /* limits.c - more processes than anybody has */
 #define _GNU_SOURCE
 #include <stdio.h>
+#include <unistd.h>
 
 #include "harness.h"
 
