@@ -102,7 +102,7 @@ void burn(int64_t ns);				/* use so much CPU time, MOST of it in user mode */
 pid_t spawn(void (*run)(void *argument), void *argument);
 pid_t spawn_idle(void);
 void spawn_many(pid_t *pids, int n);		/* idle ones, which cost little; once a test */
-void finish_many(void);				/* those whose entry is not 0; also at the test's end */
+void finish_many(void);				/* those that are not 0; also at the end */
 pid_t spawn_as(pid_t pid, void (*run)(void *argument), void *argument);
 void idle(void *unused);
 void burn_forever(void *unused);

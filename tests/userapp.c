@@ -134,7 +134,7 @@ END_TEST
 
 START_TEST(userapp_explains_that_its_registration_is_gone)
 {
-	spew("/tmp/status", "");	/* holds what userapp writes, a line without a time */
+	spew("/tmp/status", "");	/* will hold what userapp writes: no time */
 	OK(chmod("/tmp/status", 0666));
 	expect_failure("/tmp/status", " is not listed (any more): was its registration taken back?");
 }
