@@ -136,7 +136,8 @@ START_TEST(userapp_explains_that_its_registration_is_gone)
 {
 	spew("/tmp/status", "");	/* will hold what userapp writes: no time */
 	OK(chmod("/tmp/status", 0666));
-	expect_failure("/tmp/status", " is not listed (any more): was its registration taken back?");
+	expect_failure("/tmp/status",
+		       " is not listed (any more): was its registration taken back?");
 }
 END_TEST
 
