@@ -16,28 +16,45 @@ die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 # usage: a script's own header comment is its help text
 usage() { sed -n '3,/^[^#]/{/^#/!d;s/^# \{0,1\}//;p}' "$0"; }
 
+# missing PACKAGE...: those of them that are not installed
+missing() {
+	local package
+	for package; do
+		[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
+			echo "$package"
+	done
+}
+
 # need PACKAGE...: see to it that these Debian packages are installed
 need() {
-	local missing=() package sudo=()
+	local missing lock
 
 	command -v dpkg-query >/dev/null ||
 		die "this is not a Debian system; install what Debian calls: $*"
-	for package; do
-		[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
-			missing+=("$package")
-	done
-	[ ${#missing[@]} -gt 0 ] || return 0
+	[ -n "$(missing "$@")" ] || return 0
+	# Machines are started side by side, and apt-get cannot run twice.
+	mkdir -p "$CACHE"
+	exec {lock}>"$CACHE/apt-lock"
+	flock "$lock"
+	mapfile -t missing < <(missing "$@")
+	[ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
+	exec {lock}>&-
+}
+
+install_packages() {
+	local sudo=()
+
 	# shellcheck source=/dev/null
 	[ "$(. /etc/os-release && echo "$ID")" = debian ] ||
-		die "this is not Debian; install what it calls: ${missing[*]}"
+		die "this is not Debian; install what it calls: $*"
 	if [ "$(id -u)" -ne 0 ]; then
 		command -v sudo >/dev/null ||
-			die "as root, run: apt-get install --no-install-recommends ${missing[*]}"
+			die "as root, run: apt-get install --no-install-recommends $*"
 		sudo=(sudo)
 	fi
-	say "installing Debian packages: ${missing[*]}"
+	say "installing Debian packages: $*"
 	"${sudo[@]}" apt-get -qq update >&2
 	"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y \
-		-o Dpkg::Use-Pty=0 install --no-install-recommends "${missing[@]}" \
+		-o Dpkg::Use-Pty=0 install --no-install-recommends "$@" \
 		>/dev/null 2> >(grep -v '^debconf: delaying' >&2)
 }
