@@ -43,7 +43,6 @@ static void cause_everything(pid_t *pid)
 	ck_assert_int_eq(write_pid(-1), ESRCH);
 	finish(*pid);
 	await_update();
-	await_update();
 }
 
 START_TEST(nothing_that_a_user_does_shows_in_the_log)
