@@ -119,7 +119,7 @@ static void duel_inside(void *unused)
 		pthread_join(threads[i], &complaint);
 		ck_assert_msg(!complaint, "%s", (char *)complaint);
 	}
-	ck_assert_int_gt(atomic_load(&rounds), 100);
+	ck_assert_int_gt(atomic_load(&rounds), 10);
 	ck_assert_int_eq(lines(), 0);
 	enroll(getpid());
 	ck_assert_int_eq(lines(), 1);
