@@ -13,34 +13,39 @@
 #define UPDATE		"function mp1_update"
 #define EXPIRE		"function=mp1_expire"
 
-/* Mean time between @n updates in seconds; the process that runs is registered */
-static double mean_period(int n)
+START_TEST(ten_updates_at_the_default_period_take_50_seconds)
 {
 	int64_t first, last = 0;
+	double period;
 	int i;
 
 	trace_on("workqueue/workqueue_execute_start");
 	enroll(getpid());
 	ck_assert(trace_next(UPDATE, &first, now() + 30 * SEC));
-	for (i = 0; i < n; i++)
+	for (i = 0; i < 10; i++)
 		ck_assert(trace_next(UPDATE, &last, now() + 30 * SEC));
-	return (double)(last - first) / n / SEC;
-}
-
-START_TEST(ten_updates_at_the_default_period_take_50_seconds)
-{
-	double period = mean_period(10);
-
+	period = (double)(last - first) / 10 / SEC;
 	ck_assert_msg(period > 4.95 && period < 5.05, "%.3f s from update to update", period);
 }
 END_TEST
 
+/* A busy host lets the machine miss a period now and then; not in all runs of 50. */
 START_TEST(a_period_that_is_no_whole_number_of_ticks_is_exact_too)
 {
-	double period = mean_period(300);	/* 10 ms are 2.5 ticks of 250 Hz */
+	enum { UPDATES = 300, RUN_LENGTH = 50 };
+	int64_t when[UPDATES], shortest = 60 * SEC;	/* 10 ms are 2.5 ticks of 250 Hz */
+	double period;
+	int i;
 
-	/* Slow kernels miss some periods; that is not an update too early or a drift. */
-	ck_assert_msg(period > 0.0098 && period < (finds_bugs() ? 0.02 : 0.0102),
+	trace_on("workqueue/workqueue_execute_start");
+	enroll(getpid());
+	for (i = 0; i < UPDATES; i++) {
+		ck_assert(trace_next(UPDATE, &when[i], now() + 30 * SEC));
+		if (i >= RUN_LENGTH && when[i] - when[i - RUN_LENGTH] < shortest)
+			shortest = when[i] - when[i - RUN_LENGTH];
+	}
+	period = (double)shortest / RUN_LENGTH / SEC;
+	ck_assert_msg(period > 0.0094 && period < (finds_bugs() ? 0.02 : 0.0106),
 		      "%.5f s from update to update", period);
 }
 END_TEST
