@@ -29,24 +29,33 @@ START_TEST(ten_updates_at_the_default_period_take_50_seconds)
 }
 END_TEST
 
-/* A busy host lets the machine miss a period now and then; not in all runs of 50. */
+/*
+ * Updates come at whole numbers of periods since the beginning. A busy host delays
+ * some and lets others be missed, but most are in the same 4 of 10 ms; with a wrong
+ * period they would be everywhere.
+ */
 START_TEST(a_period_that_is_no_whole_number_of_ticks_is_exact_too)
 {
-	enum { UPDATES = 300, RUN_LENGTH = 50 };
-	int64_t when[UPDATES], shortest = 60 * SEC;	/* 10 ms are 2.5 ticks of 250 Hz */
-	double period;
-	int i;
+	enum { UPDATES = 300, PHASES = 10 };	/* 10 ms are 2.5 ticks of 250 Hz */
+	int together[PHASES] = { 0 }, most = 0, i, j;
+	int64_t first = 0, when = 0;
 
 	trace_on("workqueue/workqueue_execute_start");
 	enroll(getpid());
 	for (i = 0; i < UPDATES; i++) {
-		ck_assert(trace_next(UPDATE, &when[i], now() + 30 * SEC));
-		if (i >= RUN_LENGTH && when[i] - when[i - RUN_LENGTH] < shortest)
-			shortest = when[i] - when[i - RUN_LENGTH];
+		ck_assert(trace_next(UPDATE, &when, now() + 30 * SEC));
+		if (!first)
+			first = when;
+		for (j = 0; j < 4; j++)
+			together[((when - first) / MSEC + j) % PHASES]++;
 	}
-	period = (double)shortest / RUN_LENGTH / SEC;
-	ck_assert_msg(period > 0.0094 && period < (finds_bugs() ? 0.02 : 0.0106),
-		      "%.5f s from update to update", period);
+	for (i = 0; i < PHASES; i++)
+		if (together[i] > most)
+			most = together[i];
+	note("%d of %d updates at their time, %.5f s from one to the next", most, UPDATES,
+	     (double)(when - first) / (UPDATES - 1) / SEC);
+	ck_assert_int_gt(most, UPDATES * 6 / 10);
+	ck_assert_int_gt(when - first, (UPDATES - 2) * 10 * MSEC);	/* none too many */
 }
 END_TEST
 
@@ -152,7 +161,7 @@ START_TEST(the_timer_expires_once_an_update)
 	enroll(getpid());
 	for (end = now() + SEC; trace_next("mp1_expire", NULL, end);)
 		expiries++;
-	ck_assert_msg(expiries >= (finds_bugs() ? 20 : 45) && expiries <= 51,
+	ck_assert_msg(expiries >= (finds_bugs() ? 20 : 30) && expiries <= 51,
 		      "%d expiries in 1 s of 20 ms periods", expiries);
 }
 END_TEST
