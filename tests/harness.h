@@ -119,7 +119,7 @@ void log_mark(void);
 int log_lines(char **text);			/* number of the module's own */
 
 /* The kernel's trace of the module: see trace.c */
-void trace_on(const char *event);		/* e.g. "timer/timer_start" */
+void trace_begin(void);
 bool trace_next(const char *word, int64_t *when, int64_t deadline);
 
 #endif /* HARNESS_H */

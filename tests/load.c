@@ -30,7 +30,7 @@ START_TEST(updates_come_while_all_cpus_are_busy)
 
 	for (i = 0; i < 2 * sysconf(_SC_NPROCESSORS_ONLN); i++)
 		spawn(burn_forever, NULL);
-	trace_on("workqueue/workqueue_execute_start");
+	trace_begin();
 	enroll(getpid());
 	n = count_updates(5 * SEC);	/* of 100 ms */
 	ck_assert_msg(n >= 35 && n <= 51, "%d updates in 5 s of 100 ms periods", n);
@@ -61,7 +61,7 @@ START_TEST(periods_that_were_missed_are_not_made_up_by_a_burst)
 	int n;
 
 	spew("/proc/sys/kernel/sched_rt_runtime_us", "-1");
-	trace_on("workqueue/workqueue_execute_start");
+	trace_begin();
 	enroll(getpid());
 	ck_assert_int_gt(count_updates(500 * MSEC), 5);
 	for (i = 0; i < cpus; i++)
@@ -91,7 +91,7 @@ START_TEST(setting_the_clock_does_not_move_the_updates)
 	size_t i;
 	int n;
 
-	trace_on("workqueue/workqueue_execute_start");
+	trace_begin();
 	enroll(getpid());
 	count_updates(100 * MSEC);
 	for (i = 0; i < ARRAY_SIZE(jumps); i++) {

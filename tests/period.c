@@ -11,7 +11,7 @@
 #include "harness.h"
 
 #define UPDATE		"function mp1_update"
-#define EXPIRE		"function=mp1_expire"
+#define EXPIRE		"function=mp1_expire [mp1] now="	/* not its start */
 
 START_TEST(ten_updates_at_the_default_period_take_50_seconds)
 {
@@ -19,7 +19,7 @@ START_TEST(ten_updates_at_the_default_period_take_50_seconds)
 	double period;
 	int i;
 
-	trace_on("workqueue/workqueue_execute_start");
+	trace_begin();
 	enroll(getpid());
 	ck_assert(trace_next(UPDATE, &first, now() + 30 * SEC));
 	for (i = 0; i < 10; i++)
@@ -40,7 +40,7 @@ START_TEST(a_period_that_is_no_whole_number_of_ticks_is_exact_too)
 	int together[PHASES] = { 0 }, most = 0, i, j;
 	int64_t first = 0, when = 0;
 
-	trace_on("workqueue/workqueue_execute_start");
+	trace_begin();
 	enroll(getpid());
 	for (i = 0; i < UPDATES; i++) {
 		ck_assert(trace_next(UPDATE, &when, now() + 30 * SEC));
@@ -64,7 +64,7 @@ START_TEST(an_hour_has_720_updates)
 	int64_t start, when;
 	int n = 0;
 
-	trace_on("workqueue/workqueue_execute_start");
+	trace_begin();
 	enroll(getpid());
 	start = now();
 	while (now() < start + 3600 * SEC) {
@@ -82,7 +82,7 @@ START_TEST(the_first_update_comes_a_period_after_the_first_registration)
 {
 	int64_t start, when;
 
-	trace_on("workqueue/workqueue_execute_start");
+	trace_begin();
 	nap(300 * MSEC);	/* it is the registration that counts, not the load */
 	start = now();
 	enroll(getpid());
@@ -100,16 +100,9 @@ static void assert_idle(void)
 	ck_assert(!trace_next("mp1_", NULL, end));
 }
 
-static void trace_timer(void)
-{
-	trace_on("timer/timer_start");
-	trace_on("timer/timer_expire_entry");
-	trace_on("workqueue/workqueue_execute_start");
-}
-
 START_TEST(a_loaded_module_without_a_registered_process_runs_no_timer)
 {
-	trace_timer();
+	trace_begin();
 	assert_idle();
 	ck_assert_int_eq(write_pid(-1), ESRCH);
 	ck_assert_int_eq(lines(), 0);
@@ -121,7 +114,7 @@ START_TEST(the_timer_stops_when_the_last_registration_is_taken_back)
 {
 	int i;
 
-	trace_timer();
+	trace_begin();
 	for (i = 0; i < 3; i++) {
 		enroll(getpid());
 		enroll(1);
@@ -141,7 +134,7 @@ START_TEST(the_timer_stops_when_the_last_registered_process_has_gone)
 {
 	pid_t pid = spawn_idle();
 
-	trace_timer();
+	trace_begin();
 	enroll(pid);
 	finish(pid);
 	while (listed(pid) != -1)
@@ -157,9 +150,9 @@ START_TEST(the_timer_expires_once_an_update)
 	int64_t end;
 	int expiries = 0;
 
-	trace_on("timer/timer_expire_entry");
+	trace_begin();
 	enroll(getpid());
-	for (end = now() + SEC; trace_next("mp1_expire", NULL, end);)
+	for (end = now() + SEC; trace_next(EXPIRE, NULL, end);)
 		expiries++;
 	ck_assert_msg(expiries >= (finds_bugs() ? 20 : 30) && expiries <= 51,
 		      "%d expiries in 1 s of 20 ms periods", expiries);
