@@ -94,11 +94,10 @@ END_TEST
 
 static pid_t pid;
 static int file;
-static char pid_text[16];
 
 static int register_pid(void)
 {
-	return write(file, pid_text, strlen(pid_text)) < 0 ? errno : 0;
+	return put_pid(file, pid);
 }
 
 static void verify_register(int err)
@@ -114,7 +113,6 @@ static void verify_register(int err)
 START_TEST(every_failure_while_registering_is_enomem_or_efault_and_undone)
 {
 	pid = spawn_idle();
-	snprintf(pid_text, sizeof(pid_text), "%d", pid);
 	file = status_open();
 	note("%d points of failure", fail_each(register_pid, verify_register));
 	ck_assert_int_eq(lines(), 1);
@@ -126,7 +124,6 @@ static void fail_inside(void *unused)
 {
 	(void)unused;
 	pid = spawn_idle();
-	snprintf(pid_text, sizeof(pid_text), "%d", pid);
 	file = status_open();
 	ck_assert_int_gt(fail_each(register_pid, verify_register), 1);
 }
@@ -144,12 +141,11 @@ END_TEST
  */
 static void fail_index(void)
 {
+	allow_faults();
 	spew("/proc/self/make-it-fail", "1");
 	spew("/sys/kernel/slab/radix_tree_node/failslab", "1");
 	spew(DEBUGFS "failslab/cache-filter", "Y");
 	spew(DEBUGFS "failslab/task-filter", "Y");
-	spew(DEBUGFS "failslab/ignore-gfp-wait", "N");
-	spew(DEBUGFS "failslab/verbose", "0");
 	spew(DEBUGFS "failslab/times", "-1");
 	spew(DEBUGFS "failslab/probability", "100");
 }
@@ -200,14 +196,11 @@ END_TEST
 
 static int take_back(void)
 {
-	int fd = open(STATUS, O_WRONLY | O_CLOEXEC), err = 0;
-	char text[16];
+	int fd = open(STATUS, O_WRONLY | O_CLOEXEC), err;
 
 	if (fd < 0)
 		return errno;
-	snprintf(text, sizeof(text), "-%d", pid);
-	if (write(fd, text, strlen(text)) < 0)
-		err = errno;
+	err = put_pid(fd, -pid);
 	close(fd);
 	return err;
 }

@@ -81,6 +81,7 @@ int unload_module(void);
 /* The file. Writes return 0, once all is written, or an errno. */
 int status_open(void);
 int write_bytes(int fd, const void *bytes, size_t count);
+int put_pid(int fd, pid_t pid);
 int write_text(const char *text);		/* opens, writes, closes */
 int write_pid(pid_t pid);
 void enroll(pid_t pid);				/* write_pid() that must succeed */

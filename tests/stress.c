@@ -6,9 +6,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,12 +18,21 @@ enum { THREADS = 8, SECONDS = 10 };
 static atomic_bool stop;
 static atomic_int rounds;
 
-static int put(int fd, pid_t pid)
+/* Let @n threads do @run for @ns; it returns NULL or a complaint. */
+static void rage(int n, void *(*run)(void *unused), int64_t ns)
 {
-	char text[16];
-	int n = snprintf(text, sizeof(text), "%d", pid);
+	pthread_t threads[n];
+	void *complaint;
+	int i;
 
-	return write(fd, text, (size_t)n) == n ? 0 : errno;
+	for (i = 0; i < n; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, run, NULL), 0);
+	nap(ns);
+	atomic_store(&stop, true);
+	for (i = 0; i < n; i++) {
+		pthread_join(threads[i], &complaint);
+		ck_assert_msg(!complaint, "%s", (char *)complaint);
+	}
 }
 
 /* Fork, register, let some exit, take some back, read; no answer may surprise. */
@@ -42,12 +49,12 @@ static void *storm(void *unused)
 			if (!pids[i])
 				for (;;)
 					pause();
-			err = put(fd, pids[i]);
+			err = put_pid(fd, pids[i]);
 			if (err)
 				return "registering a child failed";
 		}
 		for (i = 0; i < 5; i++) {
-			if (i % 2 && put(fd, -pids[i]))
+			if (i % 2 && put_pid(fd, -pids[i]))
 				return "taking a child back failed";
 			lseek(fd, 0, SEEK_SET);
 			while (read(fd, buffer, sizeof(buffer) - (size_t)i * 100) > 0)
@@ -55,11 +62,11 @@ static void *storm(void *unused)
 			kill(pids[i], SIGKILL);
 			if (waitpid(pids[i], NULL, 0) != pids[i])
 				return "a child is lost";
-			err = put(fd, -pids[i]);
+			err = put_pid(fd, -pids[i]);
 			if (err != ESRCH && err)	/* 0: another thread's child has the PID */
 				return "taking back who has gone is not ESRCH";
 		}
-		put(fd, getpid());
+		put_pid(fd, getpid());
 		atomic_fetch_add(&rounds, 1);
 	}
 	close(fd);
@@ -68,18 +75,7 @@ static void *storm(void *unused)
 
 START_TEST(eight_threads_fork_register_take_back_read_and_exit)
 {
-	pthread_t threads[THREADS];
-	void *complaint;
-	int i;
-
-	for (i = 0; i < THREADS; i++)
-		pthread_create(&threads[i], NULL, storm, NULL);
-	nap(SECONDS * SEC);
-	atomic_store(&stop, true);
-	for (i = 0; i < THREADS; i++) {
-		pthread_join(threads[i], &complaint);
-		ck_assert_msg(!complaint, "%s", (char *)complaint);
-	}
+	rage(THREADS, storm, SECONDS * SEC);
 	ck_assert_int_gt(atomic_load(&rounds), THREADS);
 	await_update();
 	ck_assert_int_ge(listed(getpid()), 0);
@@ -93,9 +89,9 @@ static void *duel(void *unused)
 	int fd = status_open(), err;
 
 	while (!atomic_load(&stop)) {
-		if (put(fd, getpid()))
+		if (put_pid(fd, getpid()))
 			return "registering failed";
-		err = put(fd, -getpid());
+		err = put_pid(fd, -getpid());
 		if (err && err != ESRCH)	/* the other one was quicker */
 			return "taking back failed";
 		atomic_fetch_add(&rounds, 1);
@@ -106,19 +102,8 @@ static void *duel(void *unused)
 
 static void duel_inside(void *unused)
 {
-	pthread_t threads[2];
-	void *complaint;
-	int i;
-
 	(void)unused;
-	for (i = 0; i < 2; i++)
-		pthread_create(&threads[i], NULL, duel, NULL);
-	nap(2 * SEC);
-	atomic_store(&stop, true);
-	for (i = 0; i < 2; i++) {
-		pthread_join(threads[i], &complaint);
-		ck_assert_msg(!complaint, "%s", (char *)complaint);
-	}
+	rage(2, duel, 2 * SEC);
 	ck_assert_int_gt(atomic_load(&rounds), 10);
 	ck_assert_int_eq(lines(), 0);
 	enroll(getpid());
@@ -140,7 +125,7 @@ static void *register_target(void *unused)
 	int fd = status_open(), err;
 
 	while (!atomic_load(&stop)) {
-		err = put(fd, atomic_load(&target));
+		err = put_pid(fd, atomic_load(&target));
 		if (err && err != ESRCH)
 			return "registering failed";
 	}
@@ -209,12 +194,12 @@ START_TEST(who_is_taken_back_and_reaped_during_an_update_goes_once)
 		pid = OK(fork());
 		if (!pid)
 			_exit(0);
-		ck_assert_int_eq(put(fd, pid), 0);
-		ck_assert_int_eq(put(fd, slow), 0);	/* later, so before it in the list */
+		ck_assert_int_eq(put_pid(fd, pid), 0);
+		ck_assert_int_eq(put_pid(fd, slow), 0);	/* later, so before it in the list */
 		OK(waitid(P_PID, (id_t)pid, &(siginfo_t){ 0 }, WEXITED | WNOWAIT));
-		ck_assert_int_eq(put(fd, -pid), 0);
+		ck_assert_int_eq(put_pid(fd, -pid), 0);
 		ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
-		ck_assert_int_eq(put(fd, -slow), 0);
+		ck_assert_int_eq(put_pid(fd, -slow), 0);
 	} while (now() < end);
 	ck_assert_int_eq(lines(), 0);
 }

@@ -27,7 +27,7 @@ missing() {
 
 # need PACKAGE...: see to it that these Debian packages are installed
 need() {
-	local missing lock
+	local wanted lock
 
 	command -v dpkg-query >/dev/null ||
 		die "this is not a Debian system; install what Debian calls: $*"
@@ -36,8 +36,8 @@ need() {
 	mkdir -p "$CACHE"
 	exec {lock}>"$CACHE/apt-lock"
 	flock "$lock"
-	mapfile -t missing < <(missing "$@")
-	[ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
+	mapfile -t wanted < <(missing "$@")
+	[ ${#wanted[@]} -eq 0 ] || install_packages "${wanted[@]}"
 	exec {lock}>&-
 }
 
