@@ -14,9 +14,9 @@
 static int pipe_fd = -1;
 
 /*
- * Forget what was traced before. The events are on since before the second CPU was (see
- * tests/run): switching them now would patch code that the other CPU executes, and
- * QEMU's emulation has a race there, in which it goes on executing what was patched away.
+ * Forget what was traced before. tests/guest has switched the events on, once and while
+ * nothing else ran: that patches code, and when another CPU executes that code, QEMU's
+ * emulation can go on for ever with what was patched away.
  */
 void trace_begin(void)
 {
