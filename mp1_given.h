@@ -128,6 +128,17 @@ static inline u64 scale_cpu_use(struct signal_struct *sig, const struct cpu_use 
 	unsigned long flags;
 	u64 utime, stime;
 
+	if (IS_ENABLED(CONFIG_64BIT)) {
+		/*
+		 * Most have not run since: leave the lock alone. A race with who writes
+		 * is harmless: whatever half of it is seen, utime is the old or the new.
+		 */
+		utime = data_race(prev->utime);	/* harmless, see above */
+		stime = data_race(prev->stime);	/* likewise */
+		if (utime + stime >= use->runtime)
+			return utime;
+	}
+
 	raw_spin_lock_irqsave(&prev->lock, flags);
 	if (prev->utime + prev->stime < use->runtime) {
 		if (!use->stime)
