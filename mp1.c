@@ -145,7 +145,7 @@ static void mp1_expire(struct timer_list *timer)
  * a struct pid lives as long as that does.
  *
  * 32-bit kernels have keys for the first 131,000 inode numbers only:
- * mp1_reserve() refuses namespaces beyond, all others compare what they find.
+ * mp1_may_add() refuses namespaces beyond, all others compare what they find.
  */
 static u64 mp1_key(const struct pid_namespace *ns, unsigned int nr)
 {
@@ -196,19 +196,15 @@ static void mp1_drop(struct mp1_process *p)
  * @p: the process
  *
  * Context: Process, may sleep.
- * Return: 0, -ENOMEM, or -EOVERFLOW when a namespace has no key; on errors some
- *	   room may have been made.
+ * Return: 0 or -ENOMEM; then some room may have been made.
  */
 static int mp1_reserve(const struct mp1_process *p)
 {
 	unsigned int level;
 	int err = 0;
 
-	for (level = 0; level <= p->pid->level && !err; level++) {
-		if (mp1_key_at(p, level) > ULONG_MAX)
-			return -EOVERFLOW;
+	for (level = 0; level <= p->pid->level && !err; level++)
 		err = xa_reserve(&mp1_index, mp1_key_at(p, level), MP1_GFP);
-	}
 	return err;
 }
 
@@ -221,20 +217,36 @@ static void mp1_unreserve(const struct mp1_process *p)
 		xa_release(&mp1_index, mp1_key_at(p, level));
 }
 
-/* Is the room still there? Two who register share it, and one may fail. */
-static bool mp1_is_reserved(const struct mp1_process *p)
+/**
+ * mp1_may_add() - is a process not registered, and is there room for it?
+ * @p: the process
+ *
+ * There mostly is, beside neighbours. What mp1_reserve() made can be gone: two who
+ * register one process share it, and one may fail and give it back.
+ *
+ * Context: Process. mp1_lock held, so that no room goes until the unlock.
+ * Return: 0, -EEXIST, -EAGAIN to call mp1_reserve() first, or on 32-bit kernels
+ *	   -EOVERFLOW when a namespace has no key.
+ */
+static int mp1_may_add(const struct mp1_process *p)
 {
-	bool reserved = true;
 	unsigned int level;
+	int err = 0;
 
 	rcu_read_lock();
-	for (level = 0; level <= p->pid->level && reserved; level++) {
+	for (level = 0; level <= p->pid->level && !err; level++) {
 		XA_STATE(xas, &mp1_index, mp1_key_at(p, level));
+		struct mp1_process *other = xas_load(&xas);
 
-		reserved = xas_load(&xas);
+		if (mp1_key_at(p, level) > ULONG_MAX)
+			err = -EOVERFLOW;
+		else if (!other && !(xas_is_node(&xas) && !xas.xa_node->shift))
+			err = -EAGAIN;
+		else if (other && !xa_is_zero(other) && other->pid == p->pid)
+			err = -EEXIST;
 	}
 	rcu_read_unlock();
-	return reserved;
+	return err;
 }
 
 /**
@@ -260,25 +272,25 @@ static struct mp1_process *mp1_find(const struct pid *pid)
  * dropped. So no two registered processes ever share a number, in whatever
  * namespace, and no reader sees two lines with one PID.
  *
- * Context: Process. mp1_lock held, mp1_reserve() called before it.
+ * Context: Process. mp1_lock held.
  * Return: 0, -EEXIST when it is registered already, -ESRCH when it has been
- *	   reaped, or -EAGAIN when the reserved room was lost. On errors nobody
- *	   has seen @p, and it stays the caller's.
+ *	   reaped, or what else mp1_may_add() says. On errors nobody has seen @p,
+ *	   and it stays the caller's.
  */
 static int mp1_add(struct mp1_process *p)
 {
 	struct mp1_process *old;
 	unsigned int level;
 	LIST_HEAD(evicted);
+	int err;
 
 	lockdep_assert_held(&mp1_lock);
 	/* From here to the unlock: if it owns its numbers now, it did so last. */
 	if (!pid_has_task(p->pid, PIDTYPE_TGID))
 		return -ESRCH;
-	if (mp1_find(p->pid))
-		return -EEXIST;
-	if (!mp1_is_reserved(p))
-		return -EAGAIN;
+	err = mp1_may_add(p);
+	if (err)
+		return err;
 
 	/* At the head: an update that runs does not meet it, and comes to an end. */
 	list_add(&p->node, &mp1_registry);
@@ -414,15 +426,17 @@ static int mp1_register(pid_t nr, kuid_t registrar)
 	p->registrar = registrar;
 	atomic64_set(&p->utime, get_cpu_use(task));
 
-	do {
+	spin_lock(&mp1_lock);
+	while ((err = mp1_add(p)) == -EAGAIN) {
+		spin_unlock(&mp1_lock);
 		err = mp1_reserve(p);
 		spin_lock(&mp1_lock);
-		if (!err)
-			err = mp1_add(p);
 		if (err)
-			mp1_unreserve(p);
-		spin_unlock(&mp1_lock);
-	} while (err == -EAGAIN);
+			break;
+	}
+	if (err)
+		mp1_unreserve(p);
+	spin_unlock(&mp1_lock);
 	if (!err) {
 		/* Not *pid: it was p's, and p may be gone already. */
 		pr_debug("%d: registered\n", global_nr);
