@@ -55,6 +55,12 @@ coverage:		## what of the sources the tests execute, on the debug kernel
 mutants:		## test the tests: faults put into mp1 that they must notice
 	@tests/mutants
 
+bench:			## what mp1 costs, and what others cost over the same processes
+	@bench/run
+
+bench-quick:		## has mp1 become slower? (UPDATE=1: remember what it costs now)
+	@bench/run quick
+
 check:			## static checks of all sources; zero findings expected
 	@tests/check
 
@@ -67,7 +73,7 @@ help:			## this list
 	@echo '  KDIR=DIR       kernel headers to build against (default: the running kernel'\''s)'
 	@echo '  KERNEL=NAME    kernel of the virtual machine (vm/kernel --help lists them)'
 
-.PHONY: all load unload install demo shell test test-matrix coverage mutants check clean help FORCE
+.PHONY: all load unload install demo shell test test-matrix coverage mutants bench bench-quick check clean help FORCE
 .DEFAULT_GOAL := all
 export KERNEL
 

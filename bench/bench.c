@@ -1,0 +1,439 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * bench.c - what mp1 costs, and what others cost over the same processes
+ *
+ * usage: bench PROCESSES THREADS all | quick | lock | idle
+ *
+ * all: mp1 and its rivals; quick: mp1 only; lock: how long mp1 holds its lock, on a
+ * kernel with lock statistics; idle: what happens while nothing is registered. Writes lines to /dev/report: cost NAME PROCESSES THREADS VALUE, where VALUE is in
+ * ns a process unless NAME says otherwise; in virtual time (vm/boot -v) a nanosecond
+ * is an instruction.
+ */
+#define _GNU_SOURCE
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+#define STATUS	"/proc/mp1/status"
+#define TRACING	"/sys/kernel/tracing/"
+#define CGROUP	"/tmp/cgroup"
+
+enum { STACK = 8192, BUSY = 16, REPEAT = 5 };
+
+static struct crowd crowd;
+static FILE *report;
+
+uint64_t now(void)
+{
+	struct timespec ts;
+
+	OK(clock_gettime(CLOCK_MONOTONIC, &ts));
+	return (uint64_t)ts.tv_sec * SEC + (uint64_t)ts.tv_nsec;
+}
+
+static void nap(uint64_t ns)
+{
+	struct timespec ts = { (time_t)(ns / SEC), (long)(ns % SEC) };
+
+	OK(nanosleep(&ts, NULL));
+}
+
+static void spew(const char *path, const char *text)
+{
+	int fd = OK(open(path, O_WRONLY | O_TRUNC | O_CLOEXEC));
+
+	OK(write(fd, text, strlen(text)));
+	close(fd);
+}
+
+static void result(const char *name, double value)
+{
+	fprintf(report, "cost %s %d %d %.1f\n", name, crowd.n, crowd.threads, value);
+	fflush(report);
+}
+
+static int compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double median(uint64_t *values, int n)
+{
+	qsort(values, (size_t)n, sizeof(*values), compare);
+	return (double)values[n / 2];
+}
+
+/* The crowd: they share our memory; of their own they have two pages of stack each. */
+
+static atomic_int ready;
+
+static uint64_t cpu_time(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return (uint64_t)ts.tv_sec * SEC + (uint64_t)ts.tv_nsec;
+}
+
+/* The first ones use 5, 10, 15, … ms each in two of their threads, to be compared. */
+static int be_thread(void *number)
+{
+	uint64_t ms = (uintptr_t)number;
+	volatile int i;
+
+	while (cpu_time(CLOCK_THREAD_CPUTIME_ID) < ms * MSEC)
+		for (i = 0; i < 20000; i++)
+			;
+	atomic_fetch_add(&ready, 1);
+	for (;;)
+		syscall(SYS_pause);
+	return 0;
+}
+
+static int be_process(void *number)
+{
+	int i;
+
+	syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	for (i = 1; i < crowd.threads; i++) {
+		char *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE,
+				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+		if (stack == MAP_FAILED ||
+		    clone(be_thread, stack + STACK, CLONE_VM | CLONE_THREAD | CLONE_SIGHAND,
+			  i == 1 ? number : NULL) < 0)
+			_exit(1);
+	}
+	return be_thread(number);
+}
+
+static void gather_crowd(void)
+{
+	const struct rlimit limit = { 4000000, 4000000 }, files = { 200000, 200000 };
+	char *stacks = mmap(NULL, (size_t)crowd.n * STACK, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	int i;
+
+	if (stacks == MAP_FAILED)
+		err(1, "no memory for %d stacks", crowd.n);
+	spew("/proc/sys/kernel/pid_max", "4000000");
+	spew("/proc/sys/kernel/threads-max", "4000000");
+	spew("/proc/sys/vm/max_map_count", "4000000");
+	OK(setrlimit(RLIMIT_NPROC, &limit));
+	OK(setrlimit(RLIMIT_NOFILE, &files));
+	crowd.pids = calloc((size_t)crowd.n, sizeof(*crowd.pids));
+	for (i = 0; i < crowd.n; i++)
+		crowd.pids[i] = OK(clone(be_process, stacks + (size_t)(i + 1) * STACK,
+					 CLONE_VM | SIGCHLD,
+					 (void *)(uintptr_t)(i < BUSY ? 5 * (i + 1) : 0)));
+	while (atomic_load(&ready) < crowd.n * crowd.threads)
+		nap(MSEC);
+}
+
+/* mp1 */
+
+static void load(unsigned int period_ms)
+{
+	char parameters[32];
+	int fd = OK(open("/mp1/mp1.ko", O_RDONLY | O_CLOEXEC));
+
+	snprintf(parameters, sizeof(parameters), "period_ms=%u", period_ms);
+	OK(syscall(SYS_finit_module, fd, parameters, 0));
+	close(fd);
+}
+
+static void unload(void)
+{
+	OK(syscall(SYS_delete_module, "mp1", 0));
+}
+
+/* Write each PID with @sign before it: the mean, and the last tenth against the first */
+static void write_all(const char *name, const char *sign)
+{
+	uint64_t times[11], first, last;
+	int fd = OK(open(STATUS, O_WRONLY | O_CLOEXEC)), tenth = crowd.n / 10, i;
+	char (*texts)[16] = calloc((size_t)crowd.n, sizeof(*texts)), ratio[64];
+
+	for (i = 0; i < crowd.n; i++)
+		snprintf(texts[i], sizeof(*texts), "%s%d", sign, crowd.pids[i]);
+	for (i = 0; i < crowd.n; i++) {
+		if (i % tenth == 0)
+			times[i / tenth] = now();
+		OK(write(fd, texts[i], strlen(texts[i])));
+	}
+	times[10] = now();
+	first = times[1] - times[0];
+	last = times[10] - times[9];
+	result(name, (double)(times[10] - times[0]) / crowd.n);
+	snprintf(ratio, sizeof(ratio), "%s-tenths", name);
+	result(ratio, (double)last / (double)first);
+	close(fd);
+	free(texts);
+}
+
+/* The kernel's own tracepoints tell when an update began and ended. */
+static void measure_updates(unsigned int period_ms)
+{
+	char *line = NULL;
+	uint64_t took[100], begin = 0;
+	size_t size = 0;
+	FILE *trace;
+	int n = 0;
+
+	spew(TRACING "trace_clock", "mono");
+	spew(TRACING "trace", "");
+	nap((REPEAT + 1) * period_ms * MSEC);
+	trace = fopen(TRACING "trace", "re");
+	if (!trace)
+		err(1, TRACING "trace");
+	while (getline(&line, &size, trace) > 0) {
+		char *event = strstr(line, ": workqueue_execute_"), *word;
+		double seconds;
+
+		if (!event || !strstr(event, " mp1_update"))
+			continue;
+		for (word = event; word > line && word[-1] != ' '; word--)
+			;
+		seconds = strtod(word, NULL);
+		if (strstr(event, "_start:"))
+			begin = (uint64_t)(seconds * 1e9);
+		else if (begin && n < 100)
+			took[n++] = (uint64_t)(seconds * 1e9) - begin;
+	}
+	fclose(trace);
+	free(line);
+	if (!n)
+		errx(1, "no update was traced");
+	result("update", median(took, n) / crowd.n);
+}
+
+static uint64_t read_list(size_t chunk, uint64_t *times)
+{
+	static char *text;
+	size_t size = 0, room = (size_t)crowd.n * 32 + 65536;
+	uint64_t start;
+	ssize_t n;
+	char *p;
+	int fd, i;
+
+	if (!text)
+		text = malloc(room);
+	start = now();
+	fd = OK(open(STATUS, O_RDONLY | O_CLOEXEC));
+	while ((n = OK(read(fd, text + size, chunk))))
+		size += (size_t)n;
+	close(fd);
+	start = now() - start;
+	if (!times)
+		return start;
+	text[size] = '\0';
+	for (p = text, i = 0; i < crowd.n; i++) {
+		if (strtol(p, &p, 10) != crowd.pids[i] || *p != ':')
+			errx(1, "line %d is not of process %d", i, crowd.pids[i]);
+		times[i] = strtoull(p + 1, &p, 10);
+		p++;
+	}
+	return start;
+}
+
+static void measure_listing(const char *name, size_t chunk)
+{
+	uint64_t took[REPEAT];
+	int i;
+
+	for (i = 0; i < REPEAT; i++)
+		took[i] = read_list(chunk, NULL);
+	result(name, median(took, REPEAT) / crowd.n);
+}
+
+/* Memory of a slab cache's objects in use, in bytes */
+static double slab(const char *cache)
+{
+	FILE *file = fopen("/proc/slabinfo", "re");
+	char line[300], name[64];
+	double bytes = 0;
+
+	if (!file)
+		err(1, "/proc/slabinfo");
+	while (fgets(line, sizeof(line), file)) {
+		unsigned long active, all, size;
+
+		if (sscanf(line, "%63s %lu %lu %lu", name, &active, &all, &size) == 4 &&
+		    !strcmp(name, cache))
+			bytes = (double)all * (double)size;
+	}
+	fclose(file);
+	return bytes;
+}
+
+static double memory_current(void)
+{
+	char text[32] = "";
+	int fd = OK(open(CGROUP "/bench/memory.current", O_RDONLY | O_CLOEXEC));
+
+	OK(read(fd, text, sizeof(text) - 1));
+	close(fd);
+	return strtod(text, NULL);
+}
+
+static void enter_cgroup(void)
+{
+	OK(mkdir(CGROUP, 0755));
+	OK(mount("cgroup2", CGROUP, "cgroup2", 0, NULL));
+	spew(CGROUP "/cgroup.subtree_control", "+memory");
+	OK(mkdir(CGROUP "/bench", 0755));
+	spew(CGROUP "/bench/cgroup.procs", "0");
+}
+
+static void measure_mp1(uint64_t *times)
+{
+	unsigned int period_ms = crowd.n > 1000 ? (unsigned int)crowd.n / 50 : 20;
+	double memory, nodes;
+
+	load(period_ms);
+	write_all("register", "");
+	write_all("take-back", "-");
+	enter_cgroup();
+	nodes = slab("radix_tree_node");
+	memory = memory_current();
+	write_all("register-charged", "");
+	result("memory.current-bytes", (memory_current() - memory) / crowd.n);
+	result("slab-bytes",
+	       (slab("mp1_process") + slab("radix_tree_node") - nodes) / crowd.n);
+	measure_updates(period_ms);
+	measure_listing("listing-64k", 65536);
+	measure_listing("listing-1k", 1024);
+	read_list(65536, times);
+	unload();
+}
+
+/* The longest hold of mp1_lock since the statistics were cleared, in ns */
+static double longest_hold(void)
+{
+	FILE *file = fopen("/proc/lock_stat", "re");
+	char line[500];
+	double us = -1;
+
+	if (!file)
+		err(1, "/proc/lock_stat");
+	while (fgets(line, sizeof(line), file))
+		if (strstr(line, " mp1_lock:"))	/* class, 8 numbers, shortest, longest, … */
+			sscanf(strchr(line, ':') + 1, "%*s %*s %*s %*s %*s %*s %*s %*s %*s %lf", &us);
+	fclose(file);
+	if (us < 0)
+		errx(1, "no statistics of mp1_lock");
+	return us * 1000;
+}
+
+/* An interrupt that comes during a hold counts with it: so the best of some rounds. */
+static void measure_lock(void)
+{
+	double best = 1e18, hold;
+	int i;
+
+	load(1000);
+	for (i = 0; i < REPEAT; i++) {
+		spew("/proc/lock_stat", "0");
+		write_all("register-debug", "");
+		nap(3 * SEC);
+		read_list(65536, NULL);
+		write_all("take-back-debug", "-");
+		hold = longest_hold();
+		if (hold < best)
+			best = hold;
+	}
+	result("longest-hold", best);
+	unload();
+}
+
+/* Nothing registered: nothing may happen. */
+static void measure_idle(void)
+{
+	char line[300];
+	FILE *trace;
+	int n = 0;
+
+	load(100);
+	spew(TRACING "trace", "");
+	nap(30 * SEC);
+	trace = fopen(TRACING "trace", "re");
+	if (!trace)
+		err(1, TRACING "trace");
+	while (fgets(line, sizeof(line), trace))
+		n += !!strstr(line, "mp1_");
+	fclose(trace);
+	result("idle-events-in-30s", n);
+	unload();
+}
+
+static void measure_rival(const struct rival *rival, const uint64_t *expected)
+{
+	uint64_t *times = calloc((size_t)crowd.n, sizeof(*times)), took[REPEAT], worst = 0;
+	int repeat = crowd.n > 10000 ? 1 : 3, i;
+
+	if (rival->prepare)
+		rival->prepare(&crowd);
+	for (i = 0; i < repeat; i++)
+		took[i] = rival->read(&crowd, times);
+	if (rival->finish)
+		rival->finish();
+	result(rival->name, median(took, repeat) / crowd.n);
+	for (i = 0; i < crowd.n; i++) {
+		uint64_t off = times[i] > expected[i] ? times[i] - expected[i] : expected[i] - times[i];
+
+		if (off > worst)
+			worst = off;
+		if (off > rival->resolution)
+			errx(1, "%s: process %d has used %llu ns, mp1 says %llu", rival->name,
+			     crowd.pids[i], (unsigned long long)times[i],
+			     (unsigned long long)expected[i]);
+	}
+	printf("%s differs by %.3f ms at most\n", rival->name, (double)worst / 1e6);
+	free(times);
+}
+
+int main(int argc, char **argv)
+{
+	const struct rival *rival;
+	uint64_t *times;
+
+	if (argc != 4)
+		errx(2, "usage: bench PROCESSES THREADS all | quick | lock | idle");
+	report = fopen("/dev/report", "we");
+	if (!report)
+		err(1, "/dev/report");
+	crowd.n = atoi(argv[1]);
+	crowd.threads = atoi(argv[2]);
+	times = calloc((size_t)crowd.n, sizeof(*times));
+	gather_crowd();
+	if (!strcmp(argv[3], "lock"))
+		measure_lock();
+	else if (!strcmp(argv[3], "idle"))
+		measure_idle();
+	else
+		measure_mp1(times);
+	for (rival = rivals; !strcmp(argv[3], "all") && rival->name; rival++)
+		measure_rival(rival, times);
+	fprintf(report, "end\n");
+	fclose(report);
+	return 0;
+}
