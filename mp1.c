@@ -224,7 +224,7 @@ static void mp1_unreserve(const struct mp1_process *p)
  * There mostly is, beside neighbours. What mp1_reserve() made can be gone: two who
  * register one process share it, and one may fail and give it back.
  *
- * Context: Process. mp1_lock held, so that no room goes until the unlock.
+ * Context: Process. mp1_lock held, and the lock of mp1_index.
  * Return: 0, -EEXIST, -EAGAIN to call mp1_reserve() first, or on 32-bit kernels
  *	   -EOVERFLOW when a namespace has no key.
  */
@@ -233,7 +233,6 @@ static int mp1_may_add(const struct mp1_process *p)
 	unsigned int level;
 	int err = 0;
 
-	rcu_read_lock();
 	for (level = 0; level <= p->pid->level && !err; level++) {
 		XA_STATE(xas, &mp1_index, mp1_key_at(p, level));
 		struct mp1_process *other = xas_load(&xas);
@@ -245,7 +244,6 @@ static int mp1_may_add(const struct mp1_process *p)
 		else if (other && !xa_is_zero(other) && other->pid == p->pid)
 			err = -EEXIST;
 	}
-	rcu_read_unlock();
 	return err;
 }
 
@@ -288,9 +286,12 @@ static int mp1_add(struct mp1_process *p)
 	/* From here to the unlock: if it owns its numbers now, it did so last. */
 	if (!pid_has_task(p->pid, PIDTYPE_TGID))
 		return -ESRCH;
+	xa_lock(&mp1_index);
 	err = mp1_may_add(p);
-	if (err)
+	if (err) {
+		xa_unlock(&mp1_index);
 		return err;
+	}
 
 	/* At the head: an update that runs does not meet it, and comes to an end. */
 	list_add(&p->node, &mp1_registry);
@@ -299,10 +300,13 @@ static int mp1_add(struct mp1_process *p)
 		mp1_arm_timer();
 	}
 	for (level = 0; level <= p->pid->level; level++) {
-		old = xa_store(&mp1_index, mp1_key_at(p, level), p, 0);
-		if (old)
+		XA_STATE(xas, &mp1_index, mp1_key_at(p, level));
+
+		old = xas_store(&xas, p);
+		if (old && !xa_is_zero(old))
 			list_move(&old->node, &evicted);
 	}
+	xa_unlock(&mp1_index);
 	/* Only now, as it frees room in the index. */
 	while (!list_empty(&evicted))
 		mp1_drop(list_first_entry(&evicted, struct mp1_process, node));

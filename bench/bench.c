@@ -171,14 +171,19 @@ static void write_all(const char *name, const char *sign)
 {
 	uint64_t times[11], first, last;
 	int fd = OK(open(STATUS, O_WRONLY | O_CLOEXEC)), tenth = crowd.n / 10, i;
-	char (*texts)[16] = calloc((size_t)crowd.n, sizeof(*texts)), ratio[64];
+	struct text {
+		char bytes[16];
+		size_t length;
+	} *texts = calloc((size_t)crowd.n, sizeof(*texts));
+	char ratio[64];
 
 	for (i = 0; i < crowd.n; i++)
-		snprintf(texts[i], sizeof(*texts), "%s%d", sign, crowd.pids[i]);
+		texts[i].length = (size_t)snprintf(texts[i].bytes, sizeof(texts->bytes), "%s%d",
+						   sign, crowd.pids[i]);
 	for (i = 0; i < crowd.n; i++) {
 		if (i % tenth == 0)
 			times[i / tenth] = now();
-		OK(write(fd, texts[i], strlen(texts[i])));
+		OK(write(fd, texts[i].bytes, texts[i].length));
 	}
 	times[10] = now();
 	first = times[1] - times[0];
