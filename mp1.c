@@ -288,18 +288,7 @@ static int mp1_add(struct mp1_process *p)
 		return -ESRCH;
 	xa_lock(&mp1_index);
 	err = mp1_may_add(p);
-	if (err) {
-		xa_unlock(&mp1_index);
-		return err;
-	}
-
-	/* At the head: an update that runs does not meet it, and comes to an end. */
-	list_add(&p->node, &mp1_registry);
-	if (!mp1_count++) {
-		mp1_epoch = get_jiffies_64();
-		mp1_arm_timer();
-	}
-	for (level = 0; level <= p->pid->level; level++) {
+	for (level = 0; level <= p->pid->level && !err; level++) {
 		XA_STATE(xas, &mp1_index, mp1_key_at(p, level));
 
 		old = xas_store(&xas, p);
@@ -307,6 +296,15 @@ static int mp1_add(struct mp1_process *p)
 			list_move(&old->node, &evicted);
 	}
 	xa_unlock(&mp1_index);
+	if (err)
+		return err;
+
+	/* At the head: an update that runs does not meet it, and comes to an end. */
+	list_add(&p->node, &mp1_registry);
+	if (!mp1_count++) {
+		mp1_epoch = get_jiffies_64();
+		mp1_arm_timer();
+	}
 	/* Only now, as it frees room in the index. */
 	while (!list_empty(&evicted))
 		mp1_drop(list_first_entry(&evicted, struct mp1_process, node));

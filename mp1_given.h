@@ -133,8 +133,8 @@ static inline u64 scale_cpu_use(struct signal_struct *sig, const struct cpu_use 
 		 * Most have not run since: leave the lock alone. A race with who writes
 		 * is harmless: whatever half of it is seen, utime is the old or the new.
 		 */
-		utime = data_race(prev->utime);	/* harmless, see above */
-		stime = data_race(prev->stime);	/* likewise */
+		utime = data_race(READ_ONCE(prev->utime));	/* harmless, see above */
+		stime = data_race(READ_ONCE(prev->stime));	/* likewise */
 		if (utime + stime >= use->runtime)
 			return utime;
 	}
