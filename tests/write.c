@@ -148,6 +148,16 @@ START_TEST(a_number_that_can_be_no_pid_is_einval)
 }
 END_TEST
 
+START_TEST(the_longest_text_that_is_read_registers)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%31d", getpid());
+	ck_assert_int_eq(write_text(text), 0);
+	ck_assert_int_ge(listed(getpid()), 0);
+}
+END_TEST
+
 START_TEST(a_text_longer_than_any_pid_is_einval)
 {
 	static char long_text[1 << 20];
@@ -398,6 +408,7 @@ void test_write(void)
 	RUN(the_file_position_does_not_matter_to_a_write, 10, NEVER);
 	RUN(what_is_not_one_number_is_einval, 10, NEVER);
 	RUN(a_number_that_can_be_no_pid_is_einval, 10, NEVER);
+	RUN(the_longest_text_that_is_read_registers, 10, NEVER);
 	RUN(a_text_longer_than_any_pid_is_einval, 10, NEVER);
 	RUN(of_a_text_too_long_nothing_is_copied, 10, NEVER);
 	RUN(memory_that_cannot_be_read_is_efault, 10, NEVER);
