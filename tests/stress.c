@@ -172,7 +172,7 @@ static void sleep_on_many_threads(void *ready)
 
 	pthread_attr_init(&small);
 	pthread_attr_setstacksize(&small, 65536);
-	for (i = 0; i < 2000; i++)
+	for (i = 0; i < (finds_bugs() ? 500 : 2000); i++)
 		pthread_create(&thread, &small, sleep_on, NULL);
 	atomic_store((atomic_int *)ready, i);
 	idle(NULL);
@@ -187,8 +187,8 @@ START_TEST(who_is_taken_back_and_reaped_during_an_update_goes_once)
 	int fd = status_open();
 	int64_t end;
 
-	for (end = now() + 60 * SEC; !atomic_load(ready);)
-		ck_assert(await_until(end));
+	while (!atomic_load(ready))
+		nap(MSEC);
 	end = now() + 3 * SEC;
 	do {
 		pid = OK(fork());
@@ -210,5 +210,5 @@ void test_stress(void)
 	RUN(eight_threads_fork_register_take_back_read_and_exit, 60, "period_ms=10");
 	RUN(two_register_and_take_back_one_process, 20, "period_ms=10");
 	RUN(who_is_reaped_while_it_is_registered_does_not_stay, 20, "period_ms=10");
-	RUN(who_is_taken_back_and_reaped_during_an_update_goes_once, 20, "period_ms=10");
+	RUN(who_is_taken_back_and_reaped_during_an_update_goes_once, 40, "period_ms=10");
 }
