@@ -11,12 +11,12 @@
  * it, write() registers and read() lists.
  *
  * Locking. A registered process is on mp1_registry, the list that updates walk,
- * and in mp1_index, once for each of its numbers. mp1_lock guards both, and
- * mp1_count, the length of the list; the timer is armed exactly while that is
+ * and in mp1_index, a tree, once for each of its numbers. mp1_lock guards both,
+ * and mp1_count, the length of the list; the timer is armed exactly while that is
  * not 0. No holder of mp1_lock walks all processes, allocates memory or touches
- * that of a user. Readers of mp1_index are under RCU instead. XArray's own lock
- * nests inside mp1_lock. The timer's callback takes no lock, so that the timer
- * can be stopped and waited for under mp1_lock.
+ * that of a user: who walks takes a batch of them in one hold, and RCU keeps these
+ * meanwhile. The timer's callback takes no lock, so that the timer can be stopped
+ * and waited for under mp1_lock.
  *
  * Lifetime. A struct mp1_process is made by write(), belongs to the registry
  * until mp1_drop() and is freed an RCU grace period after it. So long it holds
@@ -36,13 +36,12 @@
 #include <linux/jiffies.h>
 #include <linux/list.h>
 #include <linux/lockdep.h>
-#include <linux/log2.h>
 #include <linux/math64.h>
 #include <linux/module.h>
 #include <linux/pid.h>
 #include <linux/pid_namespace.h>
 #include <linux/proc_fs.h>
-#include <linux/proc_ns.h>
+#include <linux/rbtree.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
@@ -50,11 +49,9 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
-#include <linux/threads.h>
 #include <linux/timer.h>
 #include <linux/uaccess.h>
 #include <linux/workqueue.h>
-#include <linux/xarray.h>
 
 #include "mp1_given.h"
 
@@ -68,7 +65,6 @@
 #define MP1_WRITE_MAX	31		/* bytes: a PID, its sign, and room around */
 #define MP1_LINE_MAX	34		/* bytes: PID, colon, blank, 64 bits, newline */
 #define MP1_BATCH	32		/* processes taken in one hold of mp1_lock */
-#define MP1_NR_BITS	order_base_2(PID_MAX_LIMIT)
 
 /*
  * Everybody can make us allocate, so: at the cost of the caller's cgroup, and
@@ -81,28 +77,40 @@ module_param(period_ms, uint, 0444);
 MODULE_PARM_DESC(period_ms, "Time between two updates in milliseconds, 10 to 3600000 (default 5000)");
 
 /**
+ * struct mp1_number - a number that a process has in a PID namespace
+ * @node: in mp1_index, under mp1_lock
+ * @key: see mp1_key()
+ */
+struct mp1_number {
+	struct rb_node node;
+	u64 key;
+};
+
+/**
  * struct mp1_process - one registered process
  * @node: in mp1_registry; empty once dropped. Under mp1_lock.
- * @pid: the process's identity and its number in each namespace; referenced
+ * @rcu: frees it after the last reader
+ * @pid: the process's identity; referenced
  * @task: whoever was its leader when it was registered; referenced
  * @utime: user CPU time in nanoseconds as of the last update
  * @registrar: who may take the registration back
- * @rcu: frees it after the last reader
+ * @numbers: one for each PID namespace that it is in, from the initial one down
  */
 struct mp1_process {
 	struct list_head node;
+	struct rcu_head rcu;
 	struct pid *pid;
 	struct task_struct *task;
 	atomic64_t utime;
 	kuid_t registrar;
-	struct rcu_head rcu;
+	struct mp1_number numbers[];
 };
 
 static DEFINE_SPINLOCK(mp1_lock);
 static LIST_HEAD(mp1_registry);
-static DEFINE_XARRAY_FLAGS(mp1_index, XA_FLAGS_ACCOUNT);
+static struct rb_root mp1_index = RB_ROOT;
+static struct mp1_number *mp1_last;	/* in mp1_index */
 static unsigned int mp1_count;
-static struct kmem_cache *mp1_cache;
 
 static struct workqueue_struct *mp1_workqueue;
 static void mp1_update(struct work_struct *work);
@@ -139,24 +147,68 @@ static void mp1_expire(struct timer_list *timer)
 /* The registry */
 
 /*
- * Index key of number @nr in namespace @ns. The numbers of one namespace lie
- * side by side and in order: what a reader there may see is one range of the
- * index. The inode number tells living namespaces apart, and every namespace of
- * a struct pid lives as long as that does.
- *
- * 32-bit kernels have keys for the first 131,000 inode numbers only:
- * mp1_may_add() refuses namespaces beyond, all others compare what they find.
+ * Index key of number @nr in namespace @ns: the numbers of one namespace lie side
+ * by side and in order. The inode number tells living namespaces apart, and every
+ * namespace of a struct pid lives as long as that does. The last byte is the index
+ * in the numbers of the process.
  */
 static u64 mp1_key(const struct pid_namespace *ns, unsigned int nr)
 {
-	return (u64)(ns->ns.inum - PROC_PID_INIT_INO) << MP1_NR_BITS | nr;
+	return (u64)ns->ns.inum << 32 | nr << 8 | ns->level;
 }
 
-static u64 mp1_key_at(const struct mp1_process *p, unsigned int level)
+static unsigned int mp1_nr(const struct mp1_number *number)
 {
-	const struct upid *number = &p->pid->numbers[level];
+	return (u32)number->key >> 8;
+}
 
-	return mp1_key(number->ns, number->nr);
+static struct mp1_process *mp1_owner(struct mp1_number *number)
+{
+	return container_of(number - (u8)number->key, struct mp1_process, numbers[0]);
+}
+
+/* The first number of the index at or after @key, or NULL. Context: mp1_lock held. */
+static struct mp1_number *mp1_seek(u64 key)
+{
+	struct rb_node *node = mp1_index.rb_node;
+	struct mp1_number *found = NULL;
+
+	while (node) {
+		struct mp1_number *number = rb_entry(node, struct mp1_number, node);
+
+		if (number->key < key) {
+			node = node->rb_right;
+		} else {
+			found = number;
+			node = node->rb_left;
+		}
+	}
+	return found;
+}
+
+/* Context: mp1_lock held. Return: NULL, or who is in the index with that key already. */
+static struct mp1_number *mp1_insert(struct mp1_number *number)
+{
+	struct rb_node **link = &mp1_index.rb_node, *parent = NULL;
+
+	/* Numbers mostly come in ascending order: 5 % of the cost of a registration */
+	if (mp1_last && number->key > mp1_last->key) {
+		parent = &mp1_last->node;
+		link = &parent->rb_right;
+	}
+	while (*link) {
+		struct mp1_number *other = rb_entry(*link, struct mp1_number, node);
+
+		if (number->key == other->key)
+			return other;
+		parent = *link;
+		link = number->key < other->key ? &parent->rb_left : &parent->rb_right;
+	}
+	rb_link_node(&number->node, parent, link);
+	rb_insert_color(&number->node, &mp1_index);
+	if (!mp1_last || number->key > mp1_last->key)
+		mp1_last = number;
+	return NULL;
 }
 
 /* RCU callback: nobody sees the process any more */
@@ -166,7 +218,7 @@ static void mp1_free(struct rcu_head *rcu)
 
 	put_task_struct(p->task);
 	put_pid(p->pid);
-	kmem_cache_free(mp1_cache, p);
+	kfree(p);
 }
 
 /**
@@ -185,81 +237,12 @@ static void mp1_drop(struct mp1_process *p)
 	list_del_init(&p->node);
 	if (!--mp1_count)
 		timer_delete_sync(&mp1_timer);
-	/* Where a number has a new owner already, the entry is that one's. */
-	for (level = 0; level <= p->pid->level; level++)
-		xa_cmpxchg(&mp1_index, mp1_key_at(p, level), p, NULL, 0);
-	call_rcu(&p->rcu, mp1_free);
-}
-
-/**
- * mp1_reserve() - make room in the index, so that mp1_add() needs no memory
- * @p: the process
- *
- * Context: Process, may sleep.
- * Return: 0 or -ENOMEM; then some room may have been made.
- */
-static int mp1_reserve(const struct mp1_process *p)
-{
-	unsigned int level;
-	int err = 0;
-
-	for (level = 0; level <= p->pid->level && !err; level++)
-		err = xa_reserve(&mp1_index, mp1_key_at(p, level), MP1_GFP);
-	return err;
-}
-
-/* Give back what mp1_reserve() took and nobody has used. Context: mp1_lock held. */
-static void mp1_unreserve(const struct mp1_process *p)
-{
-	unsigned int level;
-
-	for (level = 0; level <= p->pid->level; level++)
-		xa_release(&mp1_index, mp1_key_at(p, level));
-}
-
-/**
- * mp1_may_add() - is a process not registered, and is there room for it?
- * @p: the process
- *
- * There mostly is, beside neighbours. What mp1_reserve() made can be gone: two who
- * register one process share it, and one may fail and give it back.
- *
- * Context: Process. mp1_lock held, and the lock of mp1_index.
- * Return: 0, -EEXIST, -EAGAIN to call mp1_reserve() first, or on 32-bit kernels
- *	   -EOVERFLOW when a namespace has no key.
- */
-static int mp1_may_add(const struct mp1_process *p)
-{
-	unsigned int level;
-	int err = 0;
-
-	for (level = 0; level <= p->pid->level && !err; level++) {
-		XA_STATE(xas, &mp1_index, mp1_key_at(p, level));
-		struct mp1_process *other = xas_load(&xas);
-
-		if (mp1_key_at(p, level) > ULONG_MAX)
-			err = -EOVERFLOW;
-		else if (!other && !(xas_is_node(&xas) && !xas.xa_node->shift))
-			err = -EAGAIN;
-		else if (other && !xa_is_zero(other) && other->pid == p->pid)
-			err = -EEXIST;
+	for (level = 0; level <= p->pid->level; level++) {
+		if (mp1_last == &p->numbers[level])
+			mp1_last = rb_entry_safe(rb_prev(&mp1_last->node), struct mp1_number, node);
+		rb_erase(&p->numbers[level].node, &mp1_index);
 	}
-	return err;
-}
-
-/**
- * mp1_find() - the registration of a process
- * @pid: the process's identity
- *
- * Context: mp1_lock or RCU held.
- * Return: The registered process, or NULL.
- */
-static struct mp1_process *mp1_find(const struct pid *pid)
-{
-	const struct upid *number = &pid->numbers[0];
-	struct mp1_process *p = xa_load(&mp1_index, mp1_key(number->ns, number->nr));
-
-	return p && p->pid == pid ? p : NULL;
+	call_rcu(&p->rcu, mp1_free);
 }
 
 /**
@@ -271,33 +254,26 @@ static struct mp1_process *mp1_find(const struct pid *pid)
  * namespace, and no reader sees two lines with one PID.
  *
  * Context: Process. mp1_lock held.
- * Return: 0, -EEXIST when it is registered already, -ESRCH when it has been
- *	   reaped, or what else mp1_may_add() says. On errors nobody has seen @p,
- *	   and it stays the caller's.
+ * Return: 0, -EEXIST when it is registered already, or -ESRCH when it has been
+ *	   reaped. On errors nobody has seen @p, and it stays the caller's.
  */
 static int mp1_add(struct mp1_process *p)
 {
-	struct mp1_process *old;
+	struct mp1_number *old;
 	unsigned int level;
-	LIST_HEAD(evicted);
-	int err;
 
 	lockdep_assert_held(&mp1_lock);
 	/* From here to the unlock: if it owns its numbers now, it did so last. */
 	if (!pid_has_task(p->pid, PIDTYPE_TGID))
 		return -ESRCH;
-	xa_lock(&mp1_index);
-	err = mp1_may_add(p);
-	for (level = 0; level <= p->pid->level && !err; level++) {
-		XA_STATE(xas, &mp1_index, mp1_key_at(p, level));
-
-		old = xas_store(&xas, p);
-		if (old && !xa_is_zero(old))
-			list_move(&old->node, &evicted);
+	for (level = 0; level <= p->pid->level; level++) {
+		while ((old = mp1_insert(&p->numbers[level]))) {
+			/* With the first number, or with none. */
+			if (mp1_owner(old)->pid == p->pid)
+				return -EEXIST;
+			mp1_drop(mp1_owner(old));
+		}
 	}
-	xa_unlock(&mp1_index);
-	if (err)
-		return err;
 
 	/* At the head: an update that runs does not meet it, and comes to an end. */
 	list_add(&p->node, &mp1_registry);
@@ -305,9 +281,6 @@ static int mp1_add(struct mp1_process *p)
 		mp1_epoch = get_jiffies_64();
 		mp1_arm_timer();
 	}
-	/* Only now, as it frees room in the index. */
-	while (!list_empty(&evicted))
-		mp1_drop(list_first_entry(&evicted, struct mp1_process, node));
 	return 0;
 }
 
@@ -401,14 +374,14 @@ static void mp1_update(struct work_struct *work)
  * @registrar: who may take that back
  *
  * Context: Process, may sleep. Memory is charged to the caller's cgroup.
- * Return: 0, also when it was registered before; -ESRCH, -ENOMEM, or on 32-bit
- *	   kernels -EOVERFLOW: too many namespaces.
+ * Return: 0, also when it was registered before; -ESRCH or -ENOMEM.
  */
 static int mp1_register(pid_t nr, kuid_t registrar)
 {
 	struct mp1_process *p;
 	struct task_struct *task;
 	struct pid *pid;
+	unsigned int level;
 	pid_t global_nr;
 	int err = -ESRCH;
 
@@ -419,25 +392,18 @@ static int mp1_register(pid_t nr, kuid_t registrar)
 		goto put_pid;
 
 	err = -ENOMEM;
-	p = kmem_cache_alloc(mp1_cache, MP1_GFP);
+	p = kmalloc(struct_size(p, numbers, pid->level + 1), MP1_GFP);
 	if (!p)
 		goto put_task;
-	INIT_LIST_HEAD(&p->node);
 	p->pid = pid;
 	p->task = task;
 	p->registrar = registrar;
 	atomic64_set(&p->utime, get_cpu_use(task));
+	for (level = 0; level <= pid->level; level++)
+		p->numbers[level].key = mp1_key(pid->numbers[level].ns, pid->numbers[level].nr);
 
 	spin_lock(&mp1_lock);
-	while ((err = mp1_add(p)) == -EAGAIN) {
-		spin_unlock(&mp1_lock);
-		err = mp1_reserve(p);
-		spin_lock(&mp1_lock);
-		if (err)
-			break;
-	}
-	if (err)
-		mp1_unreserve(p);
+	err = mp1_add(p);
 	spin_unlock(&mp1_lock);
 	if (!err) {
 		/* Not *pid: it was p's, and p may be gone already. */
@@ -447,7 +413,7 @@ static int mp1_register(pid_t nr, kuid_t registrar)
 
 	if (err == -EEXIST)
 		err = 0;
-	kmem_cache_free(mp1_cache, p);
+	kfree(p);
 put_task:
 	put_task_struct(task);
 put_pid:
@@ -467,14 +433,16 @@ put_pid:
 static int mp1_unregister(pid_t nr, const struct file *file)
 {
 	struct pid *pid = find_get_pid(nr);
+	struct mp1_number *number;
 	struct mp1_process *p;
 	int err = 0;
 
 	if (!pid)
 		return -ESRCH;
 	spin_lock(&mp1_lock);
-	p = mp1_find(pid);
-	if (!p)
+	number = mp1_seek(mp1_key(pid->numbers[0].ns, pid->numbers[0].nr));
+	p = number ? mp1_owner(number) : NULL;
+	if (!p || p->pid != pid)
 		err = -ESRCH;
 	else if (!uid_eq(p->registrar, file->f_cred->euid) &&
 		 !file_ns_capable(file, &init_user_ns, CAP_SYS_ADMIN))
@@ -528,56 +496,67 @@ static ssize_t mp1_write(struct file *file, const char __user *ubuf, size_t coun
 /* read() */
 
 /**
- * struct mp1_listing - where a reader is
- * @xas: in mp1_index, at the process of the present line; from start() to stop()
- * @last: the last key of the reader's namespace
+ * struct mp1_listing - where a reader is, from start() to stop()
+ * @batch: numbers of the reader's namespace, a line each
+ * @count: how many
+ * @at: the one of the present line
  *
  * From one read() to the next only the position is kept: the PID, in the reader's
  * namespace, that the next line has at least. It stays right whatever is registered
  * or dropped between: no line is skipped, none is repeated.
  */
 struct mp1_listing {
-	struct xa_state xas;
-	unsigned long last;
+	struct mp1_number *batch[MP1_BATCH];
+	unsigned int count;
+	unsigned int at;
 };
 
-/* @p is what the index has next; it may also have room that is only reserved. */
-static struct mp1_process *mp1_seek(struct mp1_listing *l, struct mp1_process *p, loff_t *pos)
+/* Begin a new batch with the line of PID @nr or the next after it. Context: RCU held. */
+static void mp1_fill(struct mp1_listing *l, unsigned int nr)
 {
-	while (xas_retry(&l->xas, p))
-		p = xas_find(&l->xas, l->last);
-	if (p)
-		*pos = l->xas.xa_index % BIT(MP1_NR_BITS);
-	return p;
+	const struct pid_namespace *ns = task_active_pid_ns(current);
+	struct mp1_number *number;
+
+	l->count = 0;
+	l->at = 0;
+	spin_lock(&mp1_lock);
+	number = mp1_seek(mp1_key(ns, nr));
+	while (number && number->key >> 32 == ns->ns.inum && l->count < MP1_BATCH) {
+		l->batch[l->count++] = number;
+		number = rb_entry_safe(rb_next(&number->node), struct mp1_number, node);
+	}
+	spin_unlock(&mp1_lock);
+}
+
+static struct mp1_number *mp1_line(const struct mp1_listing *l, loff_t *pos)
+{
+	if (l->at == l->count)
+		return NULL;
+	*pos = mp1_nr(l->batch[l->at]);
+	return l->batch[l->at];
 }
 
 static void *mp1_start(struct seq_file *m, loff_t *pos)
 	__acquires(RCU)
 {
-	const struct pid_namespace *ns = task_active_pid_ns(current);
-	struct mp1_listing *l = m->private;
-
 	rcu_read_lock();
-	if (*pos >= PID_MAX_LIMIT)
-		return NULL;
-	l->xas = (struct xa_state)__XA_STATE(&mp1_index, mp1_key(ns, *pos), 0, 0);
-	l->last = mp1_key(ns, PID_MAX_LIMIT - 1);
-	return mp1_seek(l, xas_find(&l->xas, l->last), pos);
+	mp1_fill(m->private, *pos);
+	return mp1_line(m->private, pos);
 }
 
 static void *mp1_next(struct seq_file *m, void *v, loff_t *pos)
 {
 	struct mp1_listing *l = m->private;
 
-	/* An lseek() far into the listing goes through all that is before. */
-	if (need_resched()) {
-		xas_pause(&l->xas);
+	++*pos;
+	if (++l->at == l->count) {
+		/* An lseek() far into the listing goes through all that is before. */
 		rcu_read_unlock();
 		cond_resched();
 		rcu_read_lock();
+		mp1_fill(l, *pos);
 	}
-	++*pos;
-	return mp1_seek(l, xas_next_entry(&l->xas, l->last), pos);
+	return mp1_line(l, pos);
 }
 
 static void mp1_stop(struct seq_file *m, void *v)
@@ -597,18 +576,14 @@ static char *mp1_decimal(char *end, u64 n)
 
 static int mp1_show(struct seq_file *m, void *v)
 {
-	struct mp1_listing *l = m->private;
-	struct mp1_process *p = v;
+	struct mp1_number *number = v;
 	char line[MP1_LINE_MAX], *start = line + sizeof(line);
 
-	/* 32-bit kernels: a namespace that mp1_key() cannot tell apart */
-	if (!IS_ENABLED(CONFIG_64BIT) && !pid_nr_ns(p->pid, task_active_pid_ns(current)))
-		return SEQ_SKIP;
 	*--start = '\n';
-	start = mp1_decimal(start, mp1_utime(p));
+	start = mp1_decimal(start, mp1_utime(mp1_owner(number)));
 	*--start = ' ';
 	*--start = ':';
-	start = mp1_decimal(start, l->xas.xa_index % BIT(MP1_NR_BITS));
+	start = mp1_decimal(start, mp1_nr(number));
 	seq_write(m, start, line + sizeof(line) - start);
 	return 0;
 }
@@ -638,19 +613,15 @@ static const struct proc_ops mp1_proc_ops = {
 static int __init mp1_init(void)
 {
 	struct proc_dir_entry *dir;
-	int err = -ENOMEM;
 
 	if (period_ms < MP1_PERIOD_MIN || period_ms > MP1_PERIOD_MAX) {
 		pr_err("period_ms=%u is not between %u and %u\n",
 		       period_ms, MP1_PERIOD_MIN, MP1_PERIOD_MAX);
 		return -EINVAL;
 	}
-	mp1_cache = KMEM_CACHE(mp1_process, SLAB_ACCOUNT);
-	if (!mp1_cache)
-		return err;
 	mp1_workqueue = alloc_workqueue("mp1", WQ_UNBOUND, 0);
 	if (!mp1_workqueue)
-		goto destroy_cache;
+		return -ENOMEM;
 	dir = proc_mkdir("mp1", NULL);
 	if (!dir)
 		goto destroy_workqueue;
@@ -663,9 +634,7 @@ remove_dir:
 	proc_remove(dir);
 destroy_workqueue:
 	destroy_workqueue(mp1_workqueue);
-destroy_cache:
-	kmem_cache_destroy(mp1_cache);
-	return err;
+	return -ENOMEM;
 }
 
 static void __exit mp1_exit(void)
@@ -682,7 +651,6 @@ static void __exit mp1_exit(void)
 		cond_resched();
 	}
 	rcu_barrier();	/* mp1_free() is ours */
-	kmem_cache_destroy(mp1_cache);
 	pr_info("unloaded\n");
 }
 

@@ -119,81 +119,6 @@ START_TEST(every_failure_while_registering_is_enomem_or_efault_and_undone)
 }
 END_TEST
 
-/* In a namespace a process has more than one number, and can be indexed by halves. */
-static void fail_inside(void *unused)
-{
-	(void)unused;
-	pid = spawn_idle();
-	file = status_open();
-	ck_assert_int_gt(fail_each(register_pid, verify_register), 1);
-}
-
-START_TEST(every_failure_while_registering_in_a_namespace_is_undone)
-{
-	OK(unshare(CLONE_NEWPID));
-	ck_assert_int_eq(wait_status(spawn(fail_inside, NULL)), 0);
-}
-END_TEST
-
-/*
- * To fail once is not enough for the index, which then tries again with another
- * flag. So let each attempt of this process to make a node of it fail.
- */
-static void fail_index(void)
-{
-	allow_faults();
-	spew("/proc/self/make-it-fail", "1");
-	spew("/sys/kernel/slab/radix_tree_node/failslab", "1");
-	spew(DEBUGFS "failslab/cache-filter", "Y");
-	spew(DEBUGFS "failslab/task-filter", "Y");
-	spew(DEBUGFS "failslab/times", "-1");
-	spew(DEBUGFS "failslab/probability", "100");
-}
-
-static void fail_nothing(void)
-{
-	spew(DEBUGFS "failslab/probability", "0");
-	spew(DEBUGFS "failslab/task-filter", "N");
-	spew(DEBUGFS "failslab/cache-filter", "N");
-	spew("/sys/kernel/slab/radix_tree_node/failslab", "0");
-	spew("/proc/self/make-it-fail", "0");
-}
-
-static void register_without_index(void *unused)
-{
-	pid_t other = spawn_idle();
-	int err;
-
-	(void)unused;
-	pid = spawn_idle();
-	fail_index();
-	err = write_pid(pid);
-	fail_nothing();
-	ck_assert_int_eq(err, ENOMEM);
-	ck_assert_int_eq(listed(pid), -1);
-	enroll(other);
-	ck_assert_int_ge(listed(other), 0);
-}
-
-static void in_a_namespace(void *unused)
-{
-	OK(unshare(CLONE_NEWPID));
-	ck_assert_int_eq(wait_status(spawn(register_without_index, unused)), 0);
-}
-
-START_TEST(without_memory_for_the_index_is_enomem_and_undone)
-{
-	register_without_index(NULL);
-	/* Inside a namespace a process has two numbers; none of them finds room, */
-	ck_assert_int_eq(unload_module(), 0);
-	ck_assert_int_eq(load_module(NEVER), 0);
-	ck_assert_int_eq(wait_status(spawn(in_a_namespace, NULL)), 0);
-	/* or one of them, beside another. */
-	enroll(spawn_idle());
-	ck_assert_int_eq(wait_status(spawn(in_a_namespace, NULL)), 0);
-}
-END_TEST
-
 static int take_back(void)
 {
 	int fd = open(STATUS, O_WRONLY | O_CLOEXEC), err;
@@ -267,9 +192,6 @@ void test_faults(void)
 	RUN_IF(can_inject(), why, every_failure_while_loading_is_undone, 300, NOT_LOADED);
 	RUN_IF(can_inject(), why,
 	       every_failure_while_registering_is_enomem_or_efault_and_undone, 60, NEVER);
-	RUN_IF(can_inject(), why, every_failure_while_registering_in_a_namespace_is_undone,
-	       60, NEVER);
-	RUN_IF(can_inject(), why, without_memory_for_the_index_is_enomem_and_undone, 60, NEVER);
 	RUN_IF(can_inject(), why, every_failure_while_opening_and_taking_back_is_reported,
 	       60, NEVER);
 	RUN_IF(can_inject(), why, every_failure_while_opening_and_reading_is_reported, 60, NEVER);

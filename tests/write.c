@@ -376,7 +376,7 @@ START_TEST(memory_is_charged_to_the_cgroup_of_who_registers)
 	ck_assert_int_eq(wait_status(spawn(register_all, shared)), 0);
 	note("%d registrations are charged %ld bytes; memory.current grew by %ld", MANY,
 	     shared->charged_slab, shared->charged);
-	/* On 64 bits 64 bytes for each, and 9 in the index; on 32 some half of it */
+	/* 96 bytes for each on 64 bits, 64 on 32 */
 	ck_assert_int_ge(shared->charged_slab, MANY * 7 * (long)sizeof(long));
 	ck_assert_int_ge(shared->charged, MANY * 4 * (long)sizeof(long));
 }
