@@ -434,21 +434,19 @@ static int mp1_unregister(pid_t nr, const struct file *file)
 {
 	struct pid *pid = find_get_pid(nr);
 	struct mp1_number *number;
-	struct mp1_process *p;
 	int err = 0;
 
 	if (!pid)
 		return -ESRCH;
 	spin_lock(&mp1_lock);
 	number = mp1_seek(mp1_key(pid->numbers[0].ns, pid->numbers[0].nr));
-	p = number ? mp1_owner(number) : NULL;
-	if (!p || p->pid != pid)
+	if (!number || mp1_owner(number)->pid != pid)
 		err = -ESRCH;
-	else if (!uid_eq(p->registrar, file->f_cred->euid) &&
+	else if (!uid_eq(mp1_owner(number)->registrar, file->f_cred->euid) &&
 		 !file_ns_capable(file, &init_user_ns, CAP_SYS_ADMIN))
 		err = -EPERM;
 	else
-		mp1_drop(p);
+		mp1_drop(mp1_owner(number));
 	spin_unlock(&mp1_lock);
 	if (!err)
 		pr_debug("%d: taken back\n", pid_nr(pid));
