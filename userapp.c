@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* userapp - a process for mp1 to measure: registers itself and computes factorials */
+/*
+ * userapp - a process for mp1 to measure: registers itself and computes factorials,
+ * or runs a command and shows what mp1 says of that
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -12,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -44,7 +49,9 @@ static void print_help(FILE *to)
 {
 	fprintf(to,
 		"usage: userapp [-s SECONDS] [-t THREADS]\n"
+		"       userapp -- COMMAND [ARGUMENT...]\n"
 		"Register with the mp1 kernel module, compute factorials, print the list.\n"
+		"Or run COMMAND and show the user CPU time that mp1 measures of it.\n"
 		"  -s SECONDS  how long to compute (default %ld, at most %ld)\n"
 		"  -t THREADS  on how many threads (default %ld, at most %ld)\n"
 		"  -h          this text\n",
@@ -68,10 +75,10 @@ static long parse_number(char option, const char *text, long max)
 
 static struct options parse_options(int argc, char **argv)
 {
-	struct options options = { SECONDS_DEFAULT, THREADS_DEFAULT };
+	struct options options = { SECONDS_DEFAULT, THREADS_DEFAULT, NULL };
 	int option;
 
-	while ((option = getopt(argc, argv, "s:t:h")) != -1) {
+	while ((option = getopt(argc, argv, "+s:t:h")) != -1) {
 		switch (option) {
 		case 's':
 			options.seconds = parse_number('s', optarg, SECONDS_MAX);
@@ -87,8 +94,11 @@ static struct options parse_options(int argc, char **argv)
 			exit(EXIT_USAGE);
 		}
 	}
-	if (optind < argc) {
-		fprintf(stderr, "userapp: '%s' is one argument too many\n", argv[optind]);
+	if (optind < argc && !strcmp(argv[optind - 1], "--")) {
+		options.command = argv + optind;
+	} else if (optind < argc) {
+		fprintf(stderr, "userapp: '%s' is too many; a command comes after --\n",
+			argv[optind]);
 		print_help(stderr);
 		exit(EXIT_USAGE);
 	}
@@ -108,14 +118,14 @@ static FILE *open_status(const char *mode)
 	die("%s: %s", STATUS_FILE, strerror(errno));
 }
 
-static void register_self(void)
+static void register_process(pid_t pid)
 {
 	FILE *file = open_status("w");
 
-	fprintf(file, "%d", getpid());
+	fprintf(file, "%d", pid);
 	if (fclose(file))	/* stdio writes here; the module's answer comes here */
 		die("the module does not register process %d: %s; see dmesg",
-		    getpid(), strerror(errno));
+		    pid, strerror(errno));
 }
 
 /* n! modulo a prime; without it 21! would not fit, and be no work */
@@ -228,11 +238,158 @@ static void print_list(void)
 	check(!fflush(stdout) && !ferror(stdout), "standard output");
 }
 
+/* What the list says of @pid, in ns; -1 when it says nothing, or is not there (any more) */
+static int64_t listed_time(pid_t pid)
+{
+	FILE *file = fopen(STATUS_FILE, "r");
+	int64_t utime, found = -1;
+	int line_pid;
+
+	while (file && found < 0 && fscanf(file, "%d: %" SCNd64, &line_pid, &utime) == 2)
+		if (line_pid == pid)
+			found = utime;
+	if (file)
+		fclose(file);
+	return found;
+}
+
+static double update_period(void)
+{
+	FILE *file;
+	unsigned int ms;
+
+	fclose(open_status("r"));	/* explains it when the module is not there */
+	file = fopen(PERIOD_FILE, "r");
+	if (!file || fscanf(file, "%u", &ms) != 1)
+		die("%s cannot be read; is this mp1 another one?", PERIOD_FILE);
+	fclose(file);
+	return ms / 1000.0;
+}
+
+/* Start @command, registered, and with the signals that are not in @mask. */
+static pid_t start_command(char **command, const sigset_t *mask)
+{
+	pid_t pid = fork();
+
+	check(pid >= 0, "fork");
+	if (!pid) {
+		int status;
+
+		register_process(getpid());
+		sigprocmask(SIG_SETMASK, mask, NULL);
+		execvp(command[0], command);
+		status = errno == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
+		fprintf(stderr, "userapp: cannot run '%s': %s\n", command[0], strerror(errno));
+		_exit(status);
+	}
+	return pid;
+}
+
+/**
+ * struct progress - what was shown of a command last
+ * @terminal: whether a line can be drawn anew
+ * @utime: its user CPU time in ns; -1 when nothing is known
+ * @when: in seconds since the start, when an update was seen; 0 before the first
+ */
+struct progress {
+	bool terminal;
+	int64_t utime;
+	double when;
+};
+
+/* Show the command's time if there was an update. Time @now, in s, is since the start. */
+static void show_update(struct progress *shown, pid_t pid, double now, double period)
+{
+	int64_t utime = listed_time(pid);
+	double updates = (double)(int64_t)((now - shown->when) / period + 0.5);
+
+	if (shown->utime < 0)
+		shown->utime = utime;	/* as of its registration */
+	if (utime < 0 || utime == shown->utime)
+		return;
+	fprintf(stderr, "%suserapp: %d: %.9f s user", shown->terminal ? "\r" : "", pid,
+		(double)utime / 1e9);
+	/* Updates are a whole number of periods apart; when the first one came, who knows. */
+	if (shown->when > 0)
+		fprintf(stderr, ", %5.1f %%", (double)(utime - shown->utime) / 1e7 /
+			((updates < 1 ? 1 : updates) * period));
+	fputs(shown->terminal ? "\033[K" : "\n", stderr);
+	shown->utime = utime;
+	shown->when = now;
+}
+
+/* Print its totals, and return what a shell would. It has ended, and is not reaped yet. */
+static int finish_command(pid_t pid, bool terminal)
+{
+	int64_t utime = listed_time(pid);
+	struct rusage usage;
+	int status;
+
+	check(wait4(pid, &status, 0, &usage) == pid, "wait4");
+	if (terminal)
+		fputc('\n', stderr);
+	if (utime < 0)
+		fprintf(stderr, "userapp: %d is not listed any more: is mp1 unloaded?\n", pid);
+	else
+		fprintf(stderr, "userapp: %d: %.9f s user in all; wait4() says %ld.%06ld s\n", pid,
+			(double)utime / 1e9, usage.ru_utime.tv_sec, usage.ru_utime.tv_usec);
+	return WIFSIGNALED(status) ? EXIT_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/**
+ * run_command() - run a command and show what mp1 measures of it
+ * @command: what to run, with its arguments
+ *
+ * Looks at the list some times a period: a file of /proc that belongs to a module
+ * cannot be polled, as who sleeps on it would keep the module from being unloaded.
+ *
+ * Return: The exit status to end with.
+ */
+static int run_command(char **command)
+{
+	const double period = update_period(), pause = period / 4;
+	const struct timespec timeout = {
+		(time_t)pause, (long)((pause - (double)(time_t)pause) * 1e9)
+	};
+	struct progress shown = { isatty(STDERR_FILENO), -1, 0 };
+	struct timespec start;
+	sigset_t signals, mask;
+	siginfo_t info;
+	pid_t pid;
+
+	/* They wait until sigtimedwait() takes them. */
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGCHLD);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGQUIT);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGHUP);
+	check(!sigprocmask(SIG_BLOCK, &signals, &mask), "sigprocmask");
+	/* Who started us may ignore it; then there would be nothing to wait for. */
+	check(signal(SIGCHLD, SIG_DFL) != SIG_ERR, "signal");
+	check(!clock_gettime(CLOCK_MONOTONIC, &start), "clock_gettime");
+	pid = start_command(command, &mask);
+	for (;;) {
+		int number = sigtimedwait(&signals, &info, &timeout);
+
+		/* What a terminal sends, it has sent to the command, too. */
+		if (number > 0 && number != SIGCHLD && info.si_code != SI_KERNEL)
+			kill(pid, number);
+		info.si_pid = 0;
+		check(!waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT | WNOHANG), "waitid");
+		if (info.si_pid)
+			return finish_command(pid, shown.terminal && shown.when > 0);
+		show_update(&shown, pid, seconds_since(&start), period);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct options options = parse_options(argc, argv);
 
-	register_self();
+	if (options.command)
+		return run_command(options.command);
+	register_process(getpid());
 	compute_factorials(&options);
 	print_list();
 	return EXIT_SUCCESS;

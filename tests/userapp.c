@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -160,24 +161,162 @@ START_TEST(userapp_explains_that_it_cannot_start_threads)
 }
 END_TEST
 
-START_TEST(userapp_shows_on_a_terminal_how_far_it_is)
+/* Run it on a terminal, and return what appears there. */
+static void run_on_terminal(const char *command, char *text, size_t size)
 {
 	int terminal = OK(posix_openpt(O_RDWR | O_NOCTTY)), other;
-	char text[4096] = "";
 	ssize_t n, all = 0;
 	pid_t pid;
 
 	OK(grantpt(terminal));
 	OK(unlockpt(terminal));
 	other = OK(open(ptsname(terminal), O_RDWR | O_NOCTTY));
-	pid = start("userapp -s 1", other);
+	pid = start(command, other);
 	ck_assert_int_eq(wait_status(pid), 0);
 	close(other);
 	/* A terminal without writers says EIO once it is read empty. */
-	while ((n = read(terminal, text + all, sizeof(text) - 1 - (size_t)all)) > 0)
+	while ((n = read(terminal, text + all, size - 1 - (size_t)all)) > 0)
 		all += n;
+	text[all] = '\0';
+	close(terminal);
+}
+
+START_TEST(userapp_shows_on_a_terminal_how_far_it_is)
+{
+	char text[4096];
+
+	run_on_terminal("userapp -s 1", text, sizeof(text));
 	ck_assert_msg(!strncmp(text, "\r[....", 6), "%s", text);
 	ck_assert_msg(strstr(text, "####....") && strstr(text, "###]    1 of 1 s"), "%s", text);
+}
+END_TEST
+
+/* The last line of what it says of a command */
+static void parse_totals(const char *text, double *mp1, double *wait4)
+{
+	const char *last = strstr(text, " user in all; ");
+
+	ck_assert_msg(last, "%s", text);
+	while (last > text && last[-1] != '\n')
+		last--;
+	ck_assert_msg(sscanf(last, "userapp: %*d: %lf s user in all; wait4() says %lf s", mp1,
+			     wait4) == 2, "%s", text);
+}
+
+START_TEST(userapp_measures_a_command)
+{
+	double seconds, percent, mp1, wait4;
+	char text[4096], *line;
+	int lines = 0;
+
+	ck_assert_int_eq(run("userapp -- sh -c 'exec userapp -s 2 >/dev/null'", text,
+			     sizeof(text)), 0);
+	for (line = text; line; line = strchr(line + 1, '\n')) {
+		/* The first one has no percentage: nobody knows since when. */
+		if (sscanf(line, " userapp: %*d: %lf s user, %lf %%", &seconds, &percent) == 2) {
+			ck_assert_msg(percent > 10 && percent < 190, "%s", text);
+			lines++;
+		}
+	}
+	ck_assert_msg(lines >= 5, "%s", text);
+	parse_totals(text, &mp1, &wait4);
+	ck_assert_msg(mp1 > 1 && mp1 - wait4 < 0.000002 && wait4 - mp1 < 0.000002, "%s", text);
+}
+END_TEST
+
+START_TEST(userapp_draws_one_line_for_a_command_on_a_terminal)
+{
+	char text[4096];
+
+	run_on_terminal("userapp -- sh -c 'exec userapp -s 1 >/dev/null 2>&1'", text, sizeof(text));
+	ck_assert_msg(!strncmp(text, "\ruserapp: ", 10), "%s", text);
+	ck_assert_msg(strstr(text, " %\033[K\r"), "%s", text);
+	ck_assert_msg(strstr(text, "\033[K\r\nuserapp: ") && strstr(text, " in all; "), "%s", text);
+}
+END_TEST
+
+START_TEST(userapp_ends_as_its_command_does)
+{
+	static const struct {
+		const char *command;
+		int status;
+	} cases[] = {
+		{ "true", 0 }, { "sh -c 'exit 3'", 3 }, { "sh -c 'kill -9 $$'", 137 },
+		{ "sh -c 'kill -15 $$'", 143 }, { "/tmp", 126 }, { "no_such_command", 127 },
+	};
+	char command[64], text[4096];
+	double mp1, wait4;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		snprintf(command, sizeof(command), "userapp -- %s", cases[i].command);
+		ck_assert_msg(run(command, text, sizeof(text)) == cases[i].status, "%s: %s",
+			      command, text);
+		parse_totals(text, &mp1, &wait4);
+		ck_assert_int_eq(!!strstr(text, "cannot run "), cases[i].status / 2 == 63);
+	}
+}
+END_TEST
+
+/* A shell that waits for signals must have set its traps before any comes. */
+START_TEST(userapp_hands_signals_on_to_its_command)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP };
+	char text[16] = "";
+	size_t i;
+	int out[2];
+
+	for (i = 0; i < ARRAY_SIZE(signals); i++) {
+		pid_t pid;
+
+		OK(pipe(out));
+		pid = start("exec userapp -- sh -c 'trap \"exit 7\" TERM INT QUIT HUP; echo ready;"
+			    " while :; do usleep 10000; done'", out[1]);
+		OK(read(out[0], text, sizeof(text) - 1));
+		ck_assert_msg(!strncmp(text, "ready", 5), "%s", text);
+		OK(kill(pid, signals[i]));
+		ck_assert_int_eq(wait_status(pid), 7);
+		close(out[0]);
+		close(out[1]);
+	}
+}
+END_TEST
+
+START_TEST(userapp_runs_a_command_to_its_end_although_the_module_goes)
+{
+	char text[4096] = "";
+	int out[2];
+	pid_t pid;
+
+	OK(pipe(out));
+	pid = start("exec userapp -- sh -c 'echo ready; usleep 300000; exit 5'", out[1]);
+	OK(read(out[0], text, sizeof(text) - 1));
+	ck_assert_int_eq(unload_module(), 0);
+	ck_assert_int_eq(wait_status(pid), 5);
+	OK(read(out[0], text, sizeof(text) - 1));
+	ck_assert_msg(strstr(text, "not listed any more"), "%s", text);
+	close(out[0]);
+	close(out[1]);
+	ck_assert_int_eq(load_module(NEVER), 0);
+}
+END_TEST
+
+START_TEST(userapp_runs_no_command_without_the_module)
+{
+	char text[4096];
+
+	ck_assert_int_eq(run("userapp -- echo ran", text, sizeof(text)), 1);
+	ck_assert_msg(strstr(text, "sudo insmod mp1.ko") && !strstr(text, "ran"), "%s", text);
+}
+END_TEST
+
+START_TEST(userapp_runs_no_command_that_is_not_registered)
+{
+	char text[4096];
+
+	replace_status("/dev/full");
+	ck_assert_int_eq(run("userapp -- echo ran", text, sizeof(text)), 1);
+	ck_assert_msg(strstr(text, "No space left") && !strstr(text, "ran"), "%s", text);
 }
 END_TEST
 
@@ -185,7 +324,7 @@ START_TEST(userapp_refuses_bad_arguments_with_status_2)
 {
 	static const char *const bad[] = {
 		"-s", "-s 0", "-s x", "-s 1x", "-s -1", "-s 99999999999999999999", "-t 0", "-t 257",
-		"-x", "word", "-s 1 word",
+		"-x", "word", "-s 1 word", "true --",
 	};
 	char command[64], text[4096];
 	size_t i;
@@ -213,5 +352,12 @@ void test_userapp(void)
 	RUN(userapp_explains_that_it_cannot_print, 30, NEVER);
 	RUN(userapp_explains_that_it_cannot_start_threads, 30, NEVER);
 	RUN(userapp_shows_on_a_terminal_how_far_it_is, 30, NEVER);
+	RUN(userapp_measures_a_command, 30, "period_ms=200");
+	RUN(userapp_draws_one_line_for_a_command_on_a_terminal, 30, "period_ms=100");
+	RUN(userapp_ends_as_its_command_does, 30, NEVER);
+	RUN(userapp_hands_signals_on_to_its_command, 30, NEVER);
+	RUN(userapp_runs_a_command_to_its_end_although_the_module_goes, 30, SOON);
+	RUN(userapp_runs_no_command_without_the_module, 30, NOT_LOADED);
+	RUN(userapp_runs_no_command_that_is_not_registered, 30, NEVER);
 	RUN(userapp_refuses_bad_arguments_with_status_2, 30, NEVER);
 }
