@@ -14,7 +14,7 @@
 static int pipe_fd = -1;
 
 /*
- * Forget what was traced before. tests/guest has switched the events on, once and while
+ * Forget what was traced before. vm/init has switched the events on, once and while
  * nothing else ran: that patches code, and when another CPU executes that code, QEMU's
  * emulation can go on for ever with what was patched away.
  */
