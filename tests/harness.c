@@ -506,6 +506,40 @@ pid_t spawn_as(pid_t pid, void (*run)(void *argument), void *argument)
 	return pid;
 }
 
+/* How many objects of @cache there are */
+static long objects(const char *cache)
+{
+	char *slabs, name[64], *line;
+	long n = 0;
+
+	/* What is freed may wait somewhere: with KASAN it does, for a long time. */
+	snprintf(name, sizeof(name), "/sys/kernel/slab/%s/shrink", cache);
+	if (!access(name, W_OK))
+		spew(name, "1");
+	slabs = slurp("/proc/slabinfo");
+	snprintf(name, sizeof(name), "\n%s ", cache);
+	line = strstr(slabs, name);
+	if (line)
+		ck_assert_int_eq(sscanf(line, " %*s %ld", &n), 1);
+	free(slabs);
+	return n;
+}
+
+/* What the kernel keeps of processes, gone ones that somebody still refers to included */
+long process_objects(void)
+{
+	return objects("task_struct") + objects("pid");
+}
+
+void await_process_objects(long most)
+{
+	int64_t deadline = now() + 10 * SEC;
+	long n;
+
+	while ((n = process_objects()) > most)
+		ck_assert_msg(await_until(deadline), "%ld task_structs and pids are left", n);
+}
+
 void finish(pid_t pid)
 {
 	OK(kill(pid, SIGKILL));

@@ -108,6 +108,8 @@ pid_t spawn_as(pid_t pid, void (*run)(void *argument), void *argument);
 void idle(void *unused);
 void burn_forever(void *unused);
 void finish(pid_t pid);				/* kill and reap */
+long process_objects(void);			/* task_structs and pids, used or lost */
+void await_process_objects(long most);
 void become(uid_t user);			/* for the rest of this process */
 int wait_status(pid_t pid);			/* of a child that must exit: its status */
 

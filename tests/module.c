@@ -96,24 +96,6 @@ START_TEST(unload_with_the_file_open_cuts_it_off)
 }
 END_TEST
 
-static long objects(const char *cache)
-{
-	char *slabs, name[64], *line;
-	long n = 0;
-
-	/* What is freed may wait somewhere: with KASAN it does, for a long time. */
-	snprintf(name, sizeof(name), "/sys/kernel/slab/%s/shrink", cache);
-	if (!access(name, W_OK))
-		spew(name, "1");
-	slabs = slurp("/proc/slabinfo");
-	snprintf(name, sizeof(name), "\n%s ", cache);
-	line = strstr(slabs, name);
-	if (line)
-		ck_assert_int_eq(sscanf(line, " %*s %ld", &n), 1);
-	free(slabs);
-	return n;
-}
-
 /* Of the size that the module's have, or about */
 static long small_objects(void)
 {
@@ -134,8 +116,7 @@ START_TEST(unload_with_thousands_registered_leaves_nothing)
 {
 	enum { MANY = 2000 };
 	static pid_t pids[MANY];
-	long tasks = objects("task_struct"), numbers = objects("pid"), left = 0, small;
-	int64_t deadline;
+	long before = process_objects(), small;
 	int i;
 
 	/* Half of them live at the unload, half were reaped: only the module holds these. */
@@ -151,12 +132,7 @@ START_TEST(unload_with_thousands_registered_leaves_nothing)
 	ck_assert_int_lt(small_objects() - small, MANY / 2);
 	for (i = 1; i < MANY; i += 2)
 		finish(pids[i]);
-	for (deadline = now() + 10 * SEC;;) {
-		left = objects("task_struct") - tasks + objects("pid") - numbers;
-		if (left < MANY / 2)	/* caches of the CPUs; a leak would leave MANY */
-			break;
-		ck_assert_msg(await_until(deadline), "%ld task_structs and pids are left", left);
-	}
+	await_process_objects(before + MANY / 2);	/* a leak would leave MANY */
 	ck_assert_int_eq(load_module(NEVER), 0);
 }
 END_TEST
