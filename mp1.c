@@ -8,11 +8,12 @@
  *
  * From top to bottom: the registry, write(), the timer, the work, read(), load and unload.
  *
- * Locking. A registered process is on mp1_registry, the list that updates walk, and in
- * mp1_index, a tree in the order of PIDs. mp1_lock guards both; the timer is armed exactly
- * while they are not empty. Who holds mp1_lock allocates nothing, touches no user's memory,
- * and goes over MP1_BATCH processes at most, so that nobody waits for long. The timer's
- * callback takes no lock: it can be stopped and waited for under mp1_lock.
+ * Locking. A registered process is in mp1_index, a tree in the order of PIDs, and on
+ * mp1_registry, the list that updates walk, or on the list of an update that runs. mp1_lock
+ * guards these; the timer is armed exactly while the index is not empty. Who holds mp1_lock
+ * allocates nothing, touches no user's memory, and goes over MP1_BATCH processes at most, so
+ * that nobody waits for long. The timer's callback takes no lock of ours: it can be stopped
+ * and waited for under mp1_lock.
  *
  * Lifetime. A struct mp1_process is made by write(), belongs to the registry until
  * mp1_drop(), and is freed an RCU grace period later, for an update may be at it. It holds
@@ -52,7 +53,7 @@ MODULE_PARM_DESC(period_ms, "Time between two updates in milliseconds, 10 to 360
 
 /**
  * struct mp1_process - one registered process
- * @node: in mp1_registry; empty once dropped
+ * @node: in mp1_registry or the list of an update; empty once dropped
  * @by_nr: in mp1_index
  * @rcu: frees it after the last update that may be at it
  * @pid: the process's identity; referenced
@@ -76,7 +77,7 @@ static struct rb_root_cached mp1_index = RB_ROOT_CACHED;
 
 static struct timer_list mp1_timer;
 static void mp1_arm_timer(void);
-static u64 mp1_epoch;	/* jiffies; when the timer last began to run */
+static u64 mp1_epoch;	/* jiffies; when the timer last began to run. Set while it is idle. */
 static struct workqueue_struct *mp1_workqueue;
 static struct work_struct mp1_work;
 
@@ -106,7 +107,7 @@ static struct rb_node **mp1_find(pid_t nr, struct rb_node **parent)
 	return link;
 }
 
-/* RCU callback: nobody sees the process any more */
+/* RCU callback, when nobody sees the process any more; or nobody ever has. */
 static void mp1_free(struct rcu_head *rcu)
 {
 	struct mp1_process *p = container_of(rcu, struct mp1_process, rcu);
@@ -138,26 +139,26 @@ static void mp1_drop(struct mp1_process *p)
  */
 static int mp1_add(struct mp1_process *p)
 {
-	struct rb_node *parent, **link;
-	struct mp1_process *old, *highest;
-	pid_t nr = pid_nr(p->pid);
+	struct rb_node *parent, *highest = rb_first_cached(&mp1_index);
+	struct rb_node **link = mp1_find(pid_nr(p->pid), &parent);
+	struct mp1_process *old = mp1_entry(*link);
 
 	if (!pid_has_task(p->pid, PIDTYPE_TGID))
 		return -ESRCH;
-	old = mp1_entry(*mp1_find(nr, &parent));
 	if (old && old->pid == p->pid)
 		return -EEXIST;
-	if (old)	/* it was reaped, or its PID would not be this one's now */
-		mp1_drop(old);
-
-	highest = mp1_entry(rb_first_cached(&mp1_index));
+	if (old) {	/* It was reaped, or its PID would not be p's now: p takes its place. */
+		rb_replace_node_cached(&old->by_nr, &p->by_nr, &mp1_index);
+		list_replace_init(&old->node, &p->node);
+		call_rcu(&old->rcu, mp1_free);
+		return 0;
+	}
 	if (!highest) {
 		mp1_epoch = get_jiffies_64();
 		mp1_arm_timer();
 	}
-	link = mp1_find(nr, &parent);
 	rb_link_node(&p->by_nr, parent, link);
-	rb_insert_color_cached(&p->by_nr, &mp1_index, !highest || nr > pid_nr(highest->pid));
+	rb_insert_color_cached(&p->by_nr, &mp1_index, !highest || link == &highest->rb_left);
 	list_add(&p->node, &mp1_registry);
 	return 0;
 }
@@ -196,16 +197,21 @@ static int mp1_unregister(struct pid *pid, const struct file *file)
 	struct rb_node *parent;
 	int err = 0;
 
+	rcu_read_lock();
 	spin_lock(&mp1_lock);
 	p = mp1_entry(*mp1_find(pid_nr(pid), &parent));
-	if (!p || p->pid != pid)
-		err = -ESRCH;
-	else if (!uid_eq(p->registrar, file->f_cred->euid) &&
-		 !file_ns_capable(file, &init_user_ns, CAP_SYS_ADMIN))
-		err = -EPERM;
-	else
-		mp1_drop(p);
 	spin_unlock(&mp1_lock);
+	if (!p || p->pid != pid) {
+		err = -ESRCH;
+	} else if (!uid_eq(p->registrar, file->f_cred->euid) &&
+		   !file_ns_capable(file, &init_user_ns, CAP_SYS_ADMIN)) {
+		err = -EPERM;	/* and in the audit log maybe, hence not under mp1_lock */
+	} else {
+		spin_lock(&mp1_lock);
+		mp1_drop(p);
+		spin_unlock(&mp1_lock);
+	}
+	rcu_read_unlock();
 	return err;
 }
 
@@ -373,16 +379,18 @@ static int mp1_show(struct seq_file *m, void *v)
 {
 	struct pid_namespace *ns = m->private;
 	struct mp1_process *p = v;
+	struct signal_struct *sig = p->task->signal;
 	pid_t nr = pid_nr_ns(p->pid, ns);
 	char line[sizeof("2147483647: 18446744073709551615\n")];
 	char *end = line + sizeof(line), *start = end;
 	u64 utime = atomic64_read(&p->utime);
 
-	/* Only in the initial namespace nobody else can have the PID of who was reaped. */
+	/* In another namespace than the initial one, the PID may be somebody else's by now. */
 	if (!nr || (ns != &init_pid_ns && !pid_has_task(p->pid, PIDTYPE_TGID)))
 		return SEQ_SKIP;
-	if (!atomic_read(&p->task->signal->live))
-		utime = get_cpu_use(p->task);	/* it has exited, and this is final */
+	/* It has exited, up to one thread, and can be waited for: say what the kernel says. */
+	if (!atomic_read(&sig->live) && data_race(READ_ONCE(sig->nr_threads)) <= 1)
+		utime = get_cpu_use(p->task);
 	*--start = '\n';
 	start = mp1_decimal(start, utime);
 	*--start = ' ';

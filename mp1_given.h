@@ -2,9 +2,9 @@
 /*
  * How much CPU time a process has used in user mode
  *
- * The kernel's thread_group_cputime_adjusted(), which modules cannot call, once more:
- * the same computation on the same data under the same locks, so that mp1,
- * /proc/PID/stat, getrusage() and wait4() tell one story.
+ * The kernel's thread_group_cputime_adjusted(), which modules cannot call, once more: the
+ * same computation on the same data, so that mp1, /proc/PID/stat and getrusage() tell one
+ * story.
  */
 #ifndef MP1_GIVEN_H
 #define MP1_GIVEN_H
@@ -15,24 +15,8 @@
 #include <linux/sched/signal.h>
 
 /*
- * A counter of another task, which may be counting right now. A carry between the two
- * halves of a 32-bit load would be 4.3 s: load again until nothing moves.
- */
-static inline u64 read_cpu_counter(const u64 *counter)
-{
-	u64 now = READ_ONCE(*counter), before = ~now;
-
-	while (!IS_ENABLED(CONFIG_64BIT) && now != before) {
-		before = now;
-		smp_rmb();	/* two loads of the same, one after the other */
-		now = READ_ONCE(*counter);
-	}
-	return now;
-}
-
-/*
- * On a nohz_full CPU no ticks count a thread until it enters the kernel. A function of
- * the kernel's adds what is missing; it also splits, which does no harm twice.
+ * On a nohz_full CPU no ticks count a thread until it enters the kernel. A function of the
+ * kernel's adds what is missing; that it also splits, as below, does no harm.
  */
 static inline bool add_tickless_thread(struct task_struct *thread, struct task_cputime *sum)
 {
@@ -58,13 +42,16 @@ static inline void sum_threads(const struct signal_struct *sig, struct task_cput
 	sum->utime = sig->utime;
 	sum->stime = sig->stime;
 	sum->sum_exec_runtime = sig->sum_sched_runtime;
-	/* Not for_each_thread(), which since 6.7 may name tasklist_lock. */
+	/*
+	 * Not for_each_thread(), which since 6.7 may name tasklist_lock. A 32-bit CPU may read
+	 * a counter between two halves of an addition, some ns in 4.3 s, as the kernel may.
+	 */
 	list_for_each_entry_rcu(thread, &sig->thread_head, thread_node) {
 		if (add_tickless_thread(thread, sum))
 			continue;
-		sum->utime += read_cpu_counter(&thread->utime);
-		sum->stime += read_cpu_counter(&thread->stime);
-		sum->sum_exec_runtime += read_cpu_counter(&thread->se.sum_exec_runtime);
+		sum->utime += READ_ONCE(thread->utime);
+		sum->stime += READ_ONCE(thread->stime);
+		sum->sum_exec_runtime += READ_ONCE(thread->se.sum_exec_runtime);
 	}
 }
 
@@ -93,7 +80,8 @@ static inline u64 split_runtime(struct signal_struct *sig, const struct task_cpu
 	raw_spin_lock_irqsave(&prev->lock, flags);
 	if (prev->utime + prev->stime < runtime) {
 		if (sum->stime)
-			stime = mul_u64_u64_div_u64(sum->stime, runtime, sum->stime + sum->utime);
+			stime = !sum->utime ? runtime :
+				mul_u64_u64_div_u64(sum->stime, runtime, sum->stime + sum->utime);
 		/* Both parts may only grow; their sum is the runtime. */
 		prev->stime = clamp(stime, prev->stime, runtime - prev->utime);
 		prev->utime = runtime - prev->stime;
@@ -110,10 +98,10 @@ static inline u64 split_runtime(struct signal_struct *sig, const struct task_cpu
  *	  that it may also have ended and been reaped
  *
  * Counts all threads, those that live and those that have ended. Agrees with utime in
- * /proc/PID/stat and ru_utime of getrusage() and wait4(), and never decreases: not from
- * call to call, nor from any of these to another.
+ * /proc/PID/stat and ru_utime of getrusage(), and never decreases: not from call to call,
+ * nor from any of these to another.
  *
- * Context: Any but NMI. Takes RCU, stats_lock (where threads end) and prev_cputime.lock.
+ * Context: Process or softirq. Takes RCU, stats_lock (where threads end), prev_cputime.lock.
  * Return: User CPU time in nanoseconds.
  */
 static inline u64 get_cpu_use(struct task_struct *task)
