@@ -43,6 +43,12 @@ demo:			## watch mp1 measure two programs, in a virtual machine
 shell:			## a shell in that virtual machine, module loaded
 	@vm/boot $(if $(KERNEL),-k $(KERNEL)) -i vm/shell
 
+gdb:			## debug the module in a virtual machine that runs it
+	@vm/gdb
+
+gdb-test:		## prove that this works, without a person
+	@tests/gdb
+
 test:			## prove the behaviour, in virtual machines (TESTS="name...": only some)
 	@tests/run $(TESTS)
 
@@ -73,7 +79,7 @@ help:			## this list
 	@echo '  KDIR=DIR       kernel headers to build against (default: the running kernel'\''s)'
 	@echo '  KERNEL=NAME    kernel of the virtual machine (vm/kernel --help lists them)'
 
-.PHONY: all load unload install demo shell test test-matrix coverage mutants bench bench-quick check clean help FORCE
+.PHONY: all load unload install demo shell gdb gdb-test test test-matrix coverage mutants bench bench-quick check clean help FORCE
 .DEFAULT_GOAL := all
 export KERNEL
 
