@@ -38,7 +38,7 @@ install: all		## install the module for KDIR's kernel, so that modprobe finds it
 		$$(modinfo -F vermagic mp1.ko | cut -d ' ' -f 1)
 
 demo:			## watch mp1 measure two programs, in a virtual machine
-	@vm/boot $(if $(KERNEL),-k $(KERNEL)) -c 4 vm/demo </dev/null
+	@vm/demo
 
 shell:			## a shell in that virtual machine, module loaded
 	@vm/boot $(if $(KERNEL),-k $(KERNEL)) -i vm/shell
