@@ -9,6 +9,8 @@ else
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 CFLAGS ?= -O2 -g
+VERSION = $(shell sed -n 's/^MODULE_VERSION("\(.*\)");/\1/p' mp1.c)
+SUDO = $(if $(filter-out 0,$(shell id -u)),sudo)
 USER_CFLAGS := -std=gnu11 -Wall -Wextra -Wconversion -Werror -pthread
 
 # pahole is not needed for a module, but 6.12 and later stop without it
@@ -27,10 +29,10 @@ userapp: userapp.c userapp.h
 	$(CC) $(USER_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $<
 
 load: all		## load mp1.ko into the running kernel (PERIOD= in ms)
-	sudo insmod mp1.ko $(if $(PERIOD),period_ms=$(PERIOD))
+	$(SUDO) insmod mp1.ko $(if $(PERIOD),period_ms=$(PERIOD))
 
 unload:			## unload it
-	sudo rmmod mp1
+	$(SUDO) rmmod mp1
 
 install: all		## install the module for KDIR's kernel, so that modprobe finds it
 	$(KBUILD) modules_install
@@ -67,6 +69,21 @@ bench:			## what mp1 costs, and what others cost over the same processes
 bench-quick:		## has mp1 become slower? (UPDATE=1: remember what it costs now)
 	@bench/run quick
 
+deb:			## make the Debian package mp1-dkms
+	@debian/build
+
+deb-test:		## install it in a throw-away Debian, load what DKMS built, remove it
+	@tests/package
+
+dkms-install:		## let DKMS build and install the module for each kernel that comes
+	$(SUDO) mkdir -p /usr/src/mp1-$(VERSION)
+	$(SUDO) cp Makefile mp1.c mp1_given.h dkms.conf /usr/src/mp1-$(VERSION)
+	$(SUDO) dkms install mp1/$(VERSION)
+
+dkms-remove:		## undo that
+	$(SUDO) dkms remove mp1/$(VERSION) --all
+	$(SUDO) rm -r /usr/src/mp1-$(VERSION)
+
 check:			## static checks of all sources; zero findings expected
 	@tests/check
 
@@ -79,7 +96,7 @@ help:			## this list
 	@echo '  KDIR=DIR       kernel headers to build against (default: the running kernel'\''s)'
 	@echo '  KERNEL=NAME    kernel of the virtual machine (vm/kernel --help lists them)'
 
-.PHONY: all load unload install demo shell gdb gdb-test test test-matrix coverage mutants bench bench-quick check clean help FORCE
+.PHONY: all load unload install demo shell gdb gdb-test test test-matrix coverage mutants bench bench-quick deb deb-test dkms-install dkms-remove check clean help FORCE
 .DEFAULT_GOAL := all
 export KERNEL
 

@@ -58,3 +58,13 @@ install_packages() {
 		-o Dpkg::Use-Pty=0 install --no-install-recommends "$@" \
 		>/dev/null 2> >(grep -v '^debconf: delaying' >&2)
 }
+
+# mirror SUITE: the address from which this machine's own apt would take it
+mirror() {
+	# shellcheck disable=SC2016	# apt expands these
+	apt-get indextargets --format '$(CREATED_BY) $(RELEASE) $(SITE)' |
+		awk -v security="${1##*-}" '
+			$1 == "Packages" && $2 ~ /^(bookworm|trixie|bookworm-security|trixie-security)$/ {
+				if (($2 ~ /-security$/) == (security == "security")) { print $3; exit }
+			}'
+}
