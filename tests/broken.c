@@ -5,6 +5,7 @@
  *	insmod broken.ko fault=warn	a WARNING in the log
  *	insmod broken.ko fault=oops	a NULL pointer is followed
  *	insmod broken.ko fault=leak	an object is left when its cache goes
+ *	insmod broken.ko fault=uaf	memory is read that was freed (for KASAN to find)
  *	insmod broken.ko fault=hang	the CPU does not come back
  *	insmod broken.ko fault=stay	/proc/mp1 is still there at the end
  */
@@ -17,7 +18,36 @@
 
 static char *fault = "";
 module_param(fault, charp, 0444);
-MODULE_PARM_DESC(fault, "What to do wrong: warn, oops, leak, hang or stay");
+MODULE_PARM_DESC(fault, "What to do wrong: warn, oops, leak, uaf, hang or stay");
+
+struct broken_process {
+	int nr;
+	char name[16];
+};
+
+static struct broken_process *broken_new(int nr)
+{
+	struct broken_process *p = kzalloc(sizeof(*p), GFP_KERNEL);
+
+	if (p)
+		p->nr = nr;
+	return p;
+}
+
+static void broken_drop(struct broken_process *p)
+{
+	kfree(p);
+}
+
+static noinline void broken_use_after_free(void)
+{
+	struct broken_process *p = broken_new(423);
+
+	if (!p)
+		return;
+	broken_drop(p);
+	pr_info("%d: dropped\n", READ_ONCE(p->nr));
+}
 
 static int __init broken_init(void)
 {
@@ -32,6 +62,8 @@ static int __init broken_init(void)
 		if (!cache || !kmem_cache_alloc(cache, GFP_KERNEL))
 			return -ENOMEM;
 		kmem_cache_destroy(cache);
+	} else if (!strcmp(fault, "uaf")) {
+		broken_use_after_free();
 	} else if (!strcmp(fault, "hang")) {
 		for (;;)
 			cpu_relax();
