@@ -25,7 +25,7 @@ struct broken_process {
 	char name[16];
 };
 
-static struct broken_process *broken_new(int nr)
+static noinline struct broken_process *broken_new(int nr)
 {
 	struct broken_process *p = kzalloc(sizeof(*p), GFP_KERNEL);
 
@@ -34,7 +34,7 @@ static struct broken_process *broken_new(int nr)
 	return p;
 }
 
-static void broken_drop(struct broken_process *p)
+static noinline void broken_drop(struct broken_process *p)
 {
 	kfree(p);
 }
