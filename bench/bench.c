@@ -231,6 +231,8 @@ static void measure_updates(unsigned int period_ms)
 	if (!n)
 		errx(1, "no update was traced");
 	result("update", median(took, n) / crowd.n);
+	if (crowd.threads > 1)
+		result("update-a-thread", median(took, n) / crowd.n / crowd.threads);
 }
 
 static uint64_t read_list(size_t chunk, uint64_t *times)
