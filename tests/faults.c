@@ -82,13 +82,22 @@ static void verify_load(int err)
 	ck_assert(access("/proc/mp1", F_OK) && access("/sys/module/mp1", F_OK));
 }
 
+static long workqueue_objects(void)
+{
+	return objects("pool_workqueue");
+}
+
 START_TEST(every_failure_while_loading_is_undone)
 {
+	long before = workqueue_objects();
+
 	module_file = OK(open(MODULE, O_RDONLY | O_CLOEXEC));
 	note("%d points of failure", fail_each(load, verify_load));
 	enroll(getpid());
 	await_update();
 	ck_assert_int_eq(unload_module(), 0);
+	/* Each workqueue has at least two, and that nobody uses one finds nobody else. */
+	await_few(workqueue_objects, before + 1);
 }
 END_TEST
 

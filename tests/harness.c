@@ -507,7 +507,7 @@ pid_t spawn_as(pid_t pid, void (*run)(void *argument), void *argument)
 }
 
 /* How many objects of @cache there are */
-static long objects(const char *cache)
+long objects(const char *cache)
 {
 	char *slabs, name[64], *line;
 	long n = 0;
@@ -531,13 +531,13 @@ long process_objects(void)
 	return objects("task_struct") + objects("pid");
 }
 
-void await_process_objects(long most)
+void await_few(long (*count)(void), long most)
 {
 	int64_t deadline = now() + 10 * SEC;
 	long n;
 
-	while ((n = process_objects()) > most)
-		ck_assert_msg(await_until(deadline), "%ld task_structs and pids are left", n);
+	while ((n = count()) > most)
+		ck_assert_msg(await_until(deadline), "%ld objects are left, more than %ld", n, most);
 }
 
 void finish(pid_t pid)

@@ -109,7 +109,8 @@ void idle(void *unused);
 void burn_forever(void *unused);
 void finish(pid_t pid);				/* kill and reap */
 long process_objects(void);			/* task_structs and pids, used or lost */
-void await_process_objects(long most);
+long objects(const char *cache);		/* how many a slab cache of the kernel's has */
+void await_few(long (*count)(void), long most);	/* what is freed may take its time */
 void become(uid_t user);			/* for the rest of this process */
 int wait_status(pid_t pid);			/* of a child that must exit: its status */
 
