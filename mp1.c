@@ -272,12 +272,13 @@ static void mp1_expire(struct timer_list *timer)
 	queue_work(mp1_workqueue, &mp1_work);
 }
 
-/* RCU is held, as the process may be dropped at any moment. */
+/* The process may be dropped at any moment. */
 static void mp1_update_one(struct mp1_process *p)
 {
 	bool reaped = !pid_has_task(p->pid, PIDTYPE_TGID);
 	u64 utime = get_cpu_use(p->task);
 
+	RCU_LOCKDEP_WARN(!rcu_read_lock_held(), "nothing keeps the process");
 	atomic64_set(&p->utime, utime);
 	if (!reaped)
 		return;
