@@ -537,7 +537,7 @@ void await_few(long (*count)(void), long most)
 	long n;
 
 	while ((n = count()) > most)
-		ck_assert_msg(await_until(deadline), "%ld objects are left, more than %ld", n, most);
+		ck_assert_msg(await_until(deadline), "%ld objects left, more than %ld", n, most);
 }
 
 void finish(pid_t pid)
