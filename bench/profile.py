@@ -21,7 +21,7 @@ def pc():
 
 def go_to(name, condition=None):
     """Run until the machine is at function @name and @condition holds"""
-    at = gdb.Breakpoint("*%#x" % where[name])
+    at = gdb.Breakpoint("*%#x" % where[name], internal=True)
     at.condition = condition
     gdb.execute("continue", to_string=True)
     at.delete()
