@@ -12,6 +12,7 @@ for line in sorted(open(os.environ["SYMBOLS"], errors="replace")):
         addresses.append(int(word[1], 16))
         names.append(word[2])
 where = dict(zip(names, addresses))
+out = open(os.environ["OUT"], "w")
 USER = 1 << 47  # from here on addresses are the kernel's
 
 
@@ -21,7 +22,7 @@ def pc():
 
 def go_to(name, condition=None):
     """Run until the machine is at function @name and @condition holds"""
-    at = gdb.Breakpoint("*%#x" % where[name], internal=True)
+    at = gdb.Breakpoint("*%#x" % where[name])
     at.condition = condition
     gdb.execute("continue", to_string=True)
     at.delete()
@@ -36,9 +37,9 @@ def step_until(done, title, unit, units=1):
         gdb.execute("stepi", to_string=True)
         at = pc()
     total = sum(counts.values())
-    print("\n%s: %.0f instructions %s" % (title, total / units, unit))
+    print("%s: %.0f instructions %s" % (title, total / units, unit), file=out)
     for name, count in counts.most_common(18):
-        print("  %8.1f  %4.1f %%  %s" % (count / units, 100 * count / total, name))
+        print("  %8.1f  %4.1f %%  %s" % (count / units, 100 * count / total, name), file=out)
 
 
 # do_syscall_64(regs, nr): regs->dx at 0x60 is the third argument, the number of bytes
@@ -52,14 +53,15 @@ go_to("mp1_show")
 lines = 0
 
 
-def eleventh_line(at):
+def thirtieth_line(at):
     global lines
     lines += at == where["mp1_show"]
     return lines > 30
 
 
-step_until(eleventh_line, "listing", "a line, without what read() costs", 30)
+step_until(thirtieth_line, "listing", "a line, without what read() costs", 30)
 go_to("mp1_update")
 back = int(gdb.parse_and_eval("*(unsigned long *)$sp"))
 step_until(lambda at: at == back, "an update", "a process", 201)
+out.close()
 gdb.execute("kill")
