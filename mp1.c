@@ -381,14 +381,17 @@ static int mp1_show(struct seq_file *m, void *v)
 	struct pid_namespace *ns = m->private;
 	struct mp1_process *p = v;
 	struct signal_struct *sig = p->task->signal;
-	pid_t nr = pid_nr_ns(p->pid, ns);
+	pid_t nr = pid_nr(p->pid);
 	char line[sizeof("2147483647: 18446744073709551615\n")];
 	char *end = line + sizeof(line), *start = end;
 	u64 utime = atomic64_read(&p->utime);
 
-	/* In another namespace than the initial one, the PID may be somebody else's by now. */
-	if (!nr || (ns != &init_pid_ns && !pid_has_task(p->pid, PIDTYPE_TGID)))
-		return SEQ_SKIP;
+	if (ns != &init_pid_ns) {
+		nr = pid_nr_ns(p->pid, ns);
+		/* Of who has been reaped, the PID may be somebody else's here by now. */
+		if (!nr || !pid_has_task(p->pid, PIDTYPE_TGID))
+			return SEQ_SKIP;
+	}
 	/* It has exited, up to one thread, and can be waited for: say what the kernel says. */
 	if (!atomic_read(&sig->live) && data_race(READ_ONCE(sig->nr_threads)) <= 1)
 		utime = get_cpu_use(p->task);
