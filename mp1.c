@@ -15,8 +15,8 @@
  * that nobody waits for long. The timer's callback takes no lock of ours: it can be stopped
  * and waited for under mp1_lock.
  *
- * Lifetime. A struct mp1_process is made by write(), belongs to the registry until
- * mp1_drop(), and is freed an RCU grace period later, for an update may be at it. It holds
+ * Lifetime. A struct mp1_process is made by write(), belongs to the registry until it is
+ * dropped, and is freed an RCU grace period later, for an update may be at it. It holds
  * its struct pid, which identifies the process (a number is given to others in time), and
  * a task_struct, which keeps the CPU times readable when the process has been reaped. Who
  * was reaped is dropped by the next update or, before that, when the new owner of its PID
@@ -80,8 +80,9 @@ static void mp1_arm_timer(void);
 static u64 mp1_epoch;	/* jiffies; when the timer last began to run. Set while it is idle. */
 static struct workqueue_struct *mp1_workqueue;
 static struct work_struct mp1_work;
+static unsigned int mp1_shown;	/* processes that read() went over in this hold of mp1_lock */
 
-/* The registry; mp1_lock is held in all of these */
+/* The registry. Who calls mp1_find(), mp1_drop() or mp1_add() holds mp1_lock. */
 
 static struct mp1_process *mp1_entry(struct rb_node *node)
 {
@@ -89,8 +90,9 @@ static struct mp1_process *mp1_entry(struct rb_node *node)
 }
 
 /*
- * Where PID @nr, of the initial namespace, hangs in the index, or would, below @parent. PIDs
- * fall from left to right: most come in ascending order, and the leftmost needs no search.
+ * The link at which PID @nr, of the initial namespace, hangs in the index; or an empty one,
+ * below its neighbour @parent. PIDs fall from left to right, the next higher is rb_prev():
+ * new ones mostly are the highest, and the leftmost node needs no search.
  */
 static struct rb_node **mp1_find(pid_t nr, struct rb_node **parent)
 {
@@ -163,7 +165,7 @@ static int mp1_add(struct mp1_process *p)
 	return 0;
 }
 
-/* Measure a process from now on. Return: 0, also when that is done already, or an error. */
+/* write(): measure a process from now on. Return: 0, also when that is done, or an error. */
 static int mp1_register(struct pid *pid, const struct file *file)
 {
 	struct task_struct *task = get_pid_task(pid, PIDTYPE_TGID);
@@ -172,7 +174,7 @@ static int mp1_register(struct pid *pid, const struct file *file)
 
 	if (!task)
 		return -ESRCH;	/* it has gone, or is a mere thread */
-	/* Everybody gets here: charge them, and fail rather than kill somebody or log it. */
+	/* Everybody gets here: charge their cgroup; fail rather than kill a process or log it. */
 	p = kmalloc(sizeof(*p), GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
 	if (!p) {
 		put_task_struct(task);
@@ -205,7 +207,7 @@ static int mp1_unregister(struct pid *pid, const struct file *file)
 		err = -ESRCH;
 	} else if (!uid_eq(p->registrar, file->f_cred->euid) &&
 		   !file_ns_capable(file, &init_user_ns, CAP_SYS_ADMIN)) {
-		err = -EPERM;	/* and in the audit log maybe, hence not under mp1_lock */
+		err = -EPERM;	/* and maybe a line in the audit log: not under mp1_lock */
 	} else {
 		spin_lock(&mp1_lock);
 		mp1_drop(p);
@@ -253,8 +255,8 @@ static ssize_t mp1_write(struct file *file, const char __user *ubuf, size_t coun
 }
 
 /*
- * The next expiry is a whole number of periods after mp1_epoch. The timer wheel may be
- * late by an eighth of the delay: counted from now, that would add up to a drift.
+ * The timer. Its next expiry is a whole number of periods after mp1_epoch. The timer wheel
+ * may be late by an eighth of the delay: counted from now, that would add up to a drift.
  */
 static void mp1_arm_timer(void)
 {
@@ -272,7 +274,7 @@ static void mp1_expire(struct timer_list *timer)
 	queue_work(mp1_workqueue, &mp1_work);
 }
 
-/* The process may be dropped at any moment. */
+/* The work. The process may be dropped at any moment; RCU keeps it. */
 static void mp1_update_one(struct mp1_process *p)
 {
 	bool reaped = !pid_has_task(p->pid, PIDTYPE_TGID);
@@ -326,11 +328,9 @@ static void mp1_update(struct work_struct *work)
 	pr_debug("updated %u processes\n", total);
 }
 
-static unsigned int mp1_shown;	/* lines in this hold of mp1_lock, which guards it */
-
 /*
- * Between two read()s only the position is kept: the PID, of the initial namespace, that the
- * next line has at least. Whoever comes or goes, no line is skipped, none is repeated.
+ * read(). Between two calls only the position is kept: the PID, of the initial namespace,
+ * that the next line has at least. Whoever comes or goes, no line is skipped or repeated.
  */
 static void *mp1_start(struct seq_file *m, loff_t *pos)
 	__acquires(&mp1_lock)
@@ -392,7 +392,7 @@ static int mp1_show(struct seq_file *m, void *v)
 		if (!nr || !pid_has_task(p->pid, PIDTYPE_TGID))
 			return SEQ_SKIP;
 	}
-	/* It has exited, up to one thread, and can be waited for: say what the kernel says. */
+	/* All threads exit, and all but one have left their times in @sig: this is the total. */
 	if (!atomic_read(&sig->live) && data_race(READ_ONCE(sig->nr_threads)) <= 1)
 		utime = get_cpu_use(p->task);
 	*--start = '\n';

@@ -43,8 +43,8 @@ static inline void sum_threads(const struct signal_struct *sig, struct task_cput
 	sum->stime = sig->stime;
 	sum->sum_exec_runtime = sig->sum_sched_runtime;
 	/*
-	 * Not for_each_thread(), which since 6.7 may name tasklist_lock. A 32-bit CPU may read
-	 * a counter between two halves of an addition, some ns in 4.3 s, as the kernel may.
+	 * Not for_each_thread(), which since 6.7 may need tasklist_lock, which is not exported.
+	 * A 32-bit CPU may read half of an addition, some ns in 4.3 s, as the kernel may.
 	 */
 	list_for_each_entry_rcu(thread, &sig->thread_head, thread_node) {
 		if (add_tickless_thread(thread, sum))
@@ -70,9 +70,8 @@ static inline u64 split_runtime(struct signal_struct *sig, const struct task_cpu
 	u64 runtime = sum->sum_exec_runtime, utime, stime = 0;
 	unsigned long flags;
 
-	/* Most have not run since. Racing with a writer, utime is the old or the new one. */
-	if (IS_ENABLED(CONFIG_64BIT)) {
-		utime = data_race(READ_ONCE(prev->utime));	/* harmless, see above */
+	if (IS_ENABLED(CONFIG_64BIT)) {	/* Most have not run since. */
+		utime = data_race(READ_ONCE(prev->utime));	/* told last, or told next */
 		if (utime + data_race(READ_ONCE(prev->stime)) >= runtime)
 			return utime;
 	}

@@ -112,7 +112,8 @@ static FILE *open_status(const char *mode)
 	if (file)
 		return file;
 	if (errno == ENOENT)
-		die("%s is not there; load the module: sudo insmod mp1.ko", STATUS_FILE);
+		die("%s is not there; load the module: sudo modprobe mp1\n"
+		    "(or, where it was built: sudo insmod mp1.ko)", STATUS_FILE);
 	if (errno == EACCES)
 		die("no right to use %s; ask who restricted it, or become root", STATUS_FILE);
 	die("%s: %s", STATUS_FILE, strerror(errno));
@@ -124,8 +125,8 @@ static void register_process(pid_t pid)
 
 	fprintf(file, "%d", pid);
 	if (fclose(file))	/* stdio writes here; the module's answer comes here */
-		die("the module does not register process %d: %s; see dmesg",
-		    pid, strerror(errno));
+		die("the module does not register process %d: %s;\n"
+		    "mp1(4), ERRORS, and README.md say what that means", pid, strerror(errno));
 }
 
 /* n! modulo a prime; without it 21! would not fit, and be no work */
@@ -261,7 +262,7 @@ static double update_period(void)
 	fclose(open_status("r"));	/* explains it when the module is not there */
 	file = fopen(PERIOD_FILE, "r");
 	if (!file || fscanf(file, "%u", &ms) != 1)
-		die("%s cannot be read; is this mp1 another one?", PERIOD_FILE);
+		die("%s cannot be read; is another mp1 loaded? sudo rmmod mp1", PERIOD_FILE);
 	fclose(file);
 	return ms / 1000.0;
 }
@@ -329,7 +330,8 @@ static int finish_command(pid_t pid, bool terminal)
 	if (terminal)
 		fputc('\n', stderr);
 	if (utime < 0)
-		fprintf(stderr, "userapp: %d is not listed any more: is mp1 unloaded?\n", pid);
+		fprintf(stderr, "userapp: %d is not listed: not registered, or mp1 was unloaded\n",
+			pid);
 	else
 		fprintf(stderr, "userapp: %d: %.9f s user in all; wait4() says %ld.%06ld s\n", pid,
 			(double)utime / 1e9, usage.ru_utime.tv_sec, usage.ru_utime.tv_usec);
@@ -340,8 +342,8 @@ static int finish_command(pid_t pid, bool terminal)
  * run_command() - run a command and show what mp1 measures of it
  * @command: what to run, with its arguments
  *
- * Looks at the list some times a period: a file of /proc that belongs to a module
- * cannot be polled, as who sleeps on it would keep the module from being unloaded.
+ * Looks at the list some times a period, as mp1 offers no poll(): who slept there would
+ * still be on a wait queue of the module's when that is unloaded.
  *
  * Return: The exit status to end with.
  */

@@ -110,7 +110,7 @@ static void duel_inside(void *unused)
 	ck_assert_int_eq(lines(), 1);
 }
 
-/* In a namespace, where a process is indexed more than once */
+/* In a namespace, where its number is another one */
 START_TEST(two_register_and_take_back_one_process)
 {
 	OK(unshare(CLONE_NEWPID));
