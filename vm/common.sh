@@ -6,12 +6,24 @@ TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/mp1
 BUILD=$TOP/build
 export TOP CACHE BUILD
+# What tools print is read; what make was told is not for the makes in here.
+export LC_ALL=C.UTF-8
+unset LANGUAGE MAKEFLAGS MFLAGS MAKELEVEL
 
 # say WORD...: a progress line, on stderr so that a command's output stays its own
 say() { printf '   %s\n' "$*" >&2; }
 
 # die WORD...: say what is wrong and what to do next, and stop
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
+
+[[ $TOP$CACHE != *[[:space:]:]* ]] || die "kbuild cannot work in a path with a blank or colon: $TOP, $CACHE"
+
+# lock FILE: wait until nobody else has it; it is ours until we end
+lock() {
+	mkdir -p "${1%/*}"
+	exec {lock_fd}>"$1"
+	flock -n "$lock_fd" || { say "waiting for another command, which holds $1"; flock "$lock_fd"; }
+}
 
 # usage: a script's own header comment is its help text
 usage() { sed -n '3,/^[^#]/{/^#/!d;s/^# \{0,1\}//;p}' "$0"; }
@@ -20,7 +32,7 @@ usage() { sed -n '3,/^[^#]/{/^#/!d;s/^# \{0,1\}//;p}' "$0"; }
 missing() {
 	local package
 	for package; do
-		[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
+		dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed ||
 			echo "$package"
 	done
 }
@@ -55,14 +67,14 @@ install_packages() {
 	say "installing Debian packages: $*"
 	"${sudo[@]}" apt-get -qq update >&2
 	"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y \
-		-o Dpkg::Use-Pty=0 install --no-install-recommends "$@" \
+		-o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@" \
 		>/dev/null 2> >(grep -v '^debconf: delaying' >&2)
 }
 
 # mirror SUITE: the address from which this machine's own apt would take it
 mirror() {
 	# shellcheck disable=SC2016	# apt expands these
-	apt-get indextargets --format '$(CREATED_BY) $(RELEASE) $(SITE)' |
+	apt-get indextargets --no-release-info --format '$(CREATED_BY) $(RELEASE) $(SITE)' |
 		awk -v security="${1##*-}" '
 			$1 == "Packages" && $2 ~ /^(bookworm|trixie|bookworm-security|trixie-security)$/ {
 				if (($2 ~ /-security$/) == (security == "security")) { print $3; exit }
