@@ -2,9 +2,9 @@
 /*
  * bench.c - what mp1 costs, and what others cost over the same processes
  *
- * usage: bench PROCESSES THREADS all | quick | lock | idle
+ * usage: bench PROCESSES THREADS all | calls | quick | lock | idle
  *
- * all: mp1 and its rivals; quick: mp1 only; lock: how long mp1 holds its lock, on a
+ * all: mp1 and its rivals; calls: without pidstat and top; quick: mp1 only; lock: how long mp1 holds its lock, on a
  * kernel with lock statistics; idle: what happens while nothing is registered. Writes lines
  * to /dev/report: cost NAME PROCESSES THREADS VALUE, where VALUE is in ns a process
  * unless NAME says otherwise; in virtual time (vm/boot -v) a nanosecond is an instruction.
@@ -428,7 +428,7 @@ int main(int argc, char **argv)
 	uint64_t *times;
 
 	if (argc != 4)
-		errx(2, "usage: bench PROCESSES THREADS all | quick | lock | idle");
+		errx(2, "usage: bench PROCESSES THREADS all | calls | quick | lock | idle");
 	report = fopen("/dev/report", "we");
 	if (!report)
 		err(1, "/dev/report");
@@ -442,8 +442,9 @@ int main(int argc, char **argv)
 		measure_idle();
 	else
 		measure_mp1(times);
-	for (rival = rivals; !strcmp(argv[3], "all") && rival->name; rival++)
-		measure_rival(rival, times);
+	for (rival = rivals; rival->name; rival++)
+		if (!strcmp(argv[3], "all") || (!strcmp(argv[3], "calls") && !rival->is_tool))
+			measure_rival(rival, times);
 	fprintf(report, "end\n");
 	fclose(report);
 	OK(reboot(RB_AUTOBOOT));

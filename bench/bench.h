@@ -3,6 +3,7 @@
 #ifndef BENCH_H
 #define BENCH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -32,6 +33,7 @@ uint64_t now(void);		/* ns; in virtual time that is instructions */
  * @read: store every process's user time in ns; returns the cost in ns
  * @finish: undo @prepare
  * @resolution: how far a time may be off, in ns
+ * @is_tool: it is a program that people call, and takes the longer the more there are
  */
 struct rival {
 	const char *name;
@@ -39,6 +41,7 @@ struct rival {
 	uint64_t (*read)(const struct crowd *crowd, uint64_t *times);
 	void (*finish)(void);
 	uint64_t resolution;
+	bool is_tool;
 };
 
 extern const struct rival rivals[];	/* the last has no name */

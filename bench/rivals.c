@@ -10,7 +10,6 @@
 #include <netlink/genl/ctrl.h>
 #include <netlink/genl/genl.h>
 #include <spawn.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -327,11 +326,11 @@ static uint64_t run_top(const struct crowd *crowd, uint64_t *times)
  * ticks of 4 ms, each of which is taken for user time or system time as a whole.
  */
 const struct rival rivals[] = {
-	{ "stat-opening", NULL, read_stat_opening, NULL, 20 * MSEC },
-	{ "stat-pread", open_stats, read_stat_open, close_stats, 20 * MSEC },
-	{ "taskstats", open_taskstats, read_taskstats, close_taskstats, 60 * MSEC },
-	{ "bpf-iterator", open_iterator, read_iterator, close_iterator, 10 * MSEC },
-	{ "pidstat", NULL, run_pidstat, NULL, 20 * MSEC },
-	{ "top", NULL, run_top, NULL, 40 * MSEC },
+	{ "stat-opening", NULL, read_stat_opening, NULL, 20 * MSEC, false },
+	{ "stat-pread", open_stats, read_stat_open, close_stats, 20 * MSEC, false },
+	{ "taskstats", open_taskstats, read_taskstats, close_taskstats, 60 * MSEC, false },
+	{ "bpf-iterator", open_iterator, read_iterator, close_iterator, 10 * MSEC, false },
+	{ "pidstat", NULL, run_pidstat, NULL, 20 * MSEC, true },
+	{ "top", NULL, run_top, NULL, 40 * MSEC, true },
 	{ NULL }
 };

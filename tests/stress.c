@@ -13,7 +13,7 @@
 
 #include "harness.h"
 
-enum { THREADS = 8 };
+enum { THREADS = 8, MANY = 500 };
 
 static atomic_bool stop;
 static atomic_int rounds;
@@ -80,6 +80,31 @@ START_TEST(eight_threads_fork_register_take_back_read_and_exit)
 	await_update();
 	ck_assert_int_ge(listed(getpid()), 0);
 	ck_assert_int_eq(lines(), 1);
+}
+END_TEST
+
+/* Read the whole list again and again; MANY lines are to be on it, always. */
+static void *read_many(void *unused)
+{
+	while (!atomic_load(&stop)) {
+		if (lines() != MANY)
+			return "a line is missing, or was there twice";
+		atomic_fetch_add(&rounds, 1);
+	}
+	return unused;
+}
+
+/* Reading and updating one process at the same time is what data race finders wait for. */
+START_TEST(many_are_read_while_updates_go_over_them)
+{
+	static pid_t pids[MANY];
+	int i;
+
+	spawn_many(pids, MANY);
+	for (i = 0; i < MANY; i++)
+		enroll(pids[i]);
+	rage(2, read_many, (finds_bugs() ? 30 : 2) * SEC);
+	ck_assert_int_gt(atomic_load(&rounds), 10);
 }
 END_TEST
 
@@ -208,6 +233,7 @@ END_TEST
 void test_stress(void)
 {
 	RUN(eight_threads_fork_register_take_back_read_and_exit, 60, "period_ms=10");
+	RUN(many_are_read_while_updates_go_over_them, 40, "period_ms=10");
 	RUN(two_register_and_take_back_one_process, 20, "period_ms=10");
 	RUN(who_is_reaped_while_it_is_registered_does_not_stay, 20, "period_ms=10");
 	RUN(who_is_taken_back_and_reaped_during_an_update_goes_once, 40, "period_ms=10");
