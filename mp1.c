@@ -98,6 +98,7 @@ static struct rb_node **mp1_find(pid_t nr, struct rb_node **parent)
 {
 	struct rb_node **link = &mp1_index.rb_root.rb_node;
 
+	lockdep_assert_held(&mp1_lock);
 	*parent = rb_first_cached(&mp1_index);
 	if (*parent && nr > pid_nr(mp1_entry(*parent)->pid))
 		return &(*parent)->rb_left;

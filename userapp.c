@@ -281,7 +281,7 @@ static pid_t start_command(char **command, const sigset_t *mask)
 		execvp(command[0], command);
 		status = errno == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
 		fprintf(stderr, "userapp: cannot run '%s': %s\n", command[0], strerror(errno));
-		_exit(status);
+		exit(status);
 	}
 	return pid;
 }

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/param.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,13 +25,15 @@ enum { PIDS = 4194304 };	/* more there cannot be */
 
 /* /proc/PID/stat */
 
-/* Field 14 of /proc/PID/stat, in ticks; the name in field 2 may hold anything but the last ')' */
-static uint64_t utime(const char *stat)
+enum { UTIME = 14, STIME = 15 };	/* fields of /proc/PID/stat, in ticks */
+
+/* The name in field 2 may hold anything but the last ')'. */
+static uint64_t ticks(const char *stat, int wanted)
 {
 	const char *p = strrchr(stat, ')');
 	int field;
 
-	for (field = 2; p && field < 14; field++)
+	for (field = 2; p && field < wanted; field++)
 		p = strchr(p + 1, ' ');
 	if (!p)
 		errx(1, "not a stat file: %s", stat);
@@ -57,7 +60,7 @@ static uint64_t read_stat_opening(const struct crowd *crowd, uint64_t *times)
 
 		close(fd);
 		text[n] = '\0';
-		times[i] = utime(text);
+		times[i] = ticks(text, UTIME);
 	}
 	return now() - start;
 }
@@ -93,7 +96,7 @@ static uint64_t read_stat_open(const struct crowd *crowd, uint64_t *times)
 		ssize_t n = OK(pread(stat_fds[i], text, sizeof(text) - 1, 0));
 
 		text[n] = '\0';
-		times[i] = utime(text);
+		times[i] = ticks(text, UTIME);
 	}
 	return now() - start;
 }
@@ -317,8 +320,20 @@ static bool parse_top(char *line, pid_t *pid, uint64_t *time)
 static uint64_t run_top(const struct crowd *crowd, uint64_t *times)
 {
 	static char *argv[] = { "/mp1/ld-linux-x86-64.so.2", "/mp1/top", "-b", "-n", "1", NULL };
+	uint64_t took = run(argv, times, crowd, parse_top);
+	char text[1024];
+	int i;
 
-	return run(argv, times, crowd, parse_top);
+	/* It shows user and system time as one; to be compared, the latter goes. */
+	for (i = 0; i < crowd->n; i++) {
+		int fd = stat_open(crowd->pids[i]);
+		ssize_t n = OK(read(fd, text, sizeof(text) - 1));
+
+		close(fd);
+		text[n] = '\0';
+		times[i] -= MIN(times[i], ticks(text, STIME));
+	}
+	return took;
 }
 
 /*
@@ -328,7 +343,7 @@ static uint64_t run_top(const struct crowd *crowd, uint64_t *times)
 const struct rival rivals[] = {
 	{ "stat-opening", NULL, read_stat_opening, NULL, 20 * MSEC, false },
 	{ "stat-pread", open_stats, read_stat_open, close_stats, 20 * MSEC, false },
-	{ "taskstats", open_taskstats, read_taskstats, close_taskstats, 60 * MSEC, false },
+	{ "taskstats", open_taskstats, read_taskstats, close_taskstats, 100 * MSEC, false },
 	{ "bpf-iterator", open_iterator, read_iterator, close_iterator, 10 * MSEC, false },
 	{ "pidstat", NULL, run_pidstat, NULL, 20 * MSEC, true },
 	{ "top", NULL, run_top, NULL, 40 * MSEC, true },

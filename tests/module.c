@@ -103,10 +103,12 @@ static long small_objects(void)
 	long all = 0;
 
 	for (line = strtok(slabs, "\n"); line; line = strtok(NULL, "\n")) {
-		long n, size;
+		long size;
 
-		if (sscanf(line, "kmalloc-%*s %ld %*d %ld", &n, &size) == 2 && size <= 512)
-			all += n;
+		if (sscanf(line, "kmalloc-%*s %*d %*d %ld", &size) != 1 || size > 512)
+			continue;
+		*strchr(line, ' ') = '\0';
+		all += objects(line);
 	}
 	free(slabs);
 	return all;

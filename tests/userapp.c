@@ -310,6 +310,22 @@ START_TEST(userapp_runs_no_command_without_the_module)
 }
 END_TEST
 
+/* Another module may have a file of that name, and not the parameter. */
+START_TEST(userapp_explains_that_there_is_no_period)
+{
+	char text[4096];
+
+	OK(unshare(CLONE_NEWNS));
+	OK(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+	OK(mount("/dev/null", "/sys/module/mp1/parameters/period_ms", NULL, MS_BIND, NULL));
+	ck_assert_int_eq(run("userapp -- echo ran", text, sizeof(text)), 1);
+	ck_assert_msg(strstr(text, "another mp1") && !strstr(text, "ran"), "%s", text);
+	OK(mount("tmpfs", "/sys/module/mp1/parameters", "tmpfs", 0, NULL));
+	ck_assert_int_eq(run("userapp -- echo ran", text, sizeof(text)), 1);
+	ck_assert_msg(strstr(text, "another mp1") && !strstr(text, "ran"), "%s", text);
+}
+END_TEST
+
 START_TEST(userapp_runs_no_command_that_is_not_registered)
 {
 	char text[4096];
@@ -358,6 +374,7 @@ void test_userapp(void)
 	RUN(userapp_hands_signals_on_to_its_command, 30, NEVER);
 	RUN(userapp_runs_a_command_to_its_end_although_the_module_goes, 30, SOON);
 	RUN(userapp_runs_no_command_without_the_module, 30, NOT_LOADED);
+	RUN(userapp_explains_that_there_is_no_period, 30, NEVER);
 	RUN(userapp_runs_no_command_that_is_not_registered, 30, NEVER);
 	RUN(userapp_refuses_bad_arguments_with_status_2, 30, NEVER);
 }
