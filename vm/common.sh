@@ -25,6 +25,28 @@ lock() {
 	flock -n "$lock_fd" || { say "waiting for another command, which holds $1"; flock "$lock_fd"; }
 }
 
+# boot_for_gdb WORD CONSOLE ARGUMENT...: vm/boot beside us, for gdb to attach to, until it
+# reports WORD. Sets work, the folder of its report and of gdb's socket; both end with us.
+boot_for_gdb() {
+	local word=$1 console=$2 i
+	shift 2
+	work=$(mktemp -d)
+	set -m	# the machine is a process group of its own, to be ended as a whole
+	"$TOP/vm/boot" -g "$work/gdb" -r "$work/report" "$@" </dev/null >"$console" 2>&1 &
+	machine=$!
+	trap 'kill -- "-$machine" 2>/dev/null || true; rm -rf "$work"' EXIT
+	disown
+	for ((i = 0; i < 3000; i++)); do
+		! grep -aqs "^$word" "$work/report" || return 0
+		kill -0 "$machine" 2>/dev/null || die "the machine ended: see $console"
+		sleep 0.1
+	done
+	die "the machine is not ready: see $console"
+}
+
+# available_mib: memory that is to be had
+available_mib() { awk '/MemAvailable/ { print int($2 / 1024) }' /proc/meminfo; }
+
 # usage: a script's own header comment is its help text
 usage() { sed -n '3,/^[^#]/{/^#/!d;s/^# \{0,1\}//;p}' "$0"; }
 
