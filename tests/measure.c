@@ -57,6 +57,21 @@ START_TEST(one_thread_agrees_with_proc_stat)
 }
 END_TEST
 
+/* Ticks are whole milliseconds on all kernels; a precise value is once in a million times. */
+START_TEST(a_value_is_finer_than_a_tick)
+{
+	pid_t pid = spawn(burn_forever, NULL);
+	int64_t value;
+
+	enroll(pid);
+	await_use(pid, 100 * MSEC);
+	await_update();
+	value = listed(pid);
+	ck_assert_int_gt(value, 0);
+	ck_assert_msg(value % MSEC, "%lld ns", (long long)value);
+}
+END_TEST
+
 static void *burn_thread(void *unused)
 {
 	burn_forever(unused);
@@ -349,6 +364,7 @@ END_TEST
 void test_measure(void)
 {
 	RUN(one_thread_agrees_with_proc_stat, 30, SOON);
+	RUN(a_value_is_finer_than_a_tick, 30, SOON);
 	RUN(all_threads_count_while_the_main_thread_sleeps, 30, SOON);
 	RUN(threads_that_have_ended_count, 30, SOON);
 	RUN(a_process_whose_main_thread_has_ended_counts_on, 30, SOON);
