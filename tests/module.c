@@ -3,11 +3,13 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/membarrier.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -157,6 +159,27 @@ START_TEST(unload_with_thousands_registered_while_the_timer_runs)
 }
 END_TEST
 
+/*
+ * What the module has dropped it frees when a grace period has passed; the kernel frees
+ * the module when another one has, which here is over at once.
+ */
+START_TEST(unload_waits_until_the_last_process_was_freed)
+{
+	int i;
+
+	for (i = 0; i < 100; i++)
+		enroll(spawn_idle());
+	spew("/sys/kernel/rcu_normal", "0");
+	spew("/sys/kernel/rcu_expedited", "1");
+	ck_assert_int_eq(unload_module(), 0);
+	spew("/sys/kernel/rcu_expedited", "0");
+	/* Two more grace periods: whoever was forgotten is freed by a function that is gone. */
+	for (i = 0; i < 2; i++)
+		OK(syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0));
+	ck_assert_int_eq(load_module(NEVER), 0);
+}
+END_TEST
+
 START_TEST(load_and_unload_a_hundred_times)
 {
 	int i;
@@ -238,6 +261,7 @@ void test_module(void)
 	RUN(unload_with_the_file_open_cuts_it_off, 20, NEVER);
 	RUN(unload_with_thousands_registered_leaves_nothing, 60, NEVER);
 	RUN(unload_with_thousands_registered_while_the_timer_runs, 180, NOT_LOADED);
+	RUN(unload_waits_until_the_last_process_was_freed, 20, NEVER);
 	RUN(load_and_unload_a_hundred_times, 60, NOT_LOADED);
 	RUN(unload_at_any_moment_while_others_fork_register_read_and_exit, 300, NOT_LOADED);
 }
