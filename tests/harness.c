@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* harness.c - runs the tests and reports; what they share */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -88,6 +89,55 @@ static bool is_wanted(const char *name)
 	return want == wanted;
 }
 
+/* Note what each thread of a process is doing: a system call, and where in the kernel. */
+static void tell_where(pid_t pid)
+{
+	static const char *const files[] = { "syscall", "stack" };
+	char path[64], line[256];
+	struct dirent *thread;
+	DIR *threads;
+	size_t i;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	threads = opendir(path);
+	while (threads && (thread = readdir(threads))) {
+		for (i = 0; thread->d_name[0] != '.' && i < 2; i++) {
+			FILE *file;
+
+			snprintf(path, sizeof(path), "/proc/%d/task/%.9s/%s", pid,
+				 thread->d_name, files[i]);
+			file = fopen(path, "re");
+			while (file && fgets(line, sizeof(line), file))
+				note("thread %s: %.*s", thread->d_name, (int)strcspn(line, "\n"),
+				     line);
+			if (file)
+				fclose(file);
+		}
+	}
+	if (threads)
+		closedir(threads);
+}
+
+/*
+ * A process beside a test, which tells where the test is a second before its time is
+ * over. The test is the next process that leads a group of its own.
+ */
+static pid_t watch(int seconds)
+{
+	pid_t watcher = fork(), pid;
+
+	if (watcher)
+		return watcher;
+	sleep((unsigned int)seconds - 1);
+	for (pid = getpid() + 1; pid < getpid() + 100; pid++) {
+		if (getpgid(pid) == pid) {
+			tell_where(pid);
+			break;
+		}
+	}
+	_exit(0);
+}
+
 void run_test(const TTest *test, const char *name, int seconds, const char *parameters)
 {
 	Suite *suite;
@@ -95,19 +145,27 @@ void run_test(const TTest *test, const char *name, int seconds, const char *para
 	SRunner *runner;
 	int64_t start;
 	double took;
+	pid_t watcher;
 
 	if (!is_wanted(name))
 		return;
+	if (finds_bugs())
+		seconds *= 4;
 	module_parameters = parameters;
 	suite = suite_create(topic);
 	tcase = tcase_create(name);
-	tcase_set_timeout(tcase, finds_bugs() ? 4 * seconds : seconds);
+	tcase_set_timeout(tcase, seconds);
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, test);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	start = now();
+	watcher = watch(seconds);
 	srunner_run_all(runner, CK_SILENT);
+	if (watcher > 0) {
+		kill(watcher, SIGKILL);
+		waitpid(watcher, NULL, 0);
+	}
 	took = (double)(now() - start) / SEC;
 
 	if (!srunner_ntests_failed(runner)) {
