@@ -165,10 +165,12 @@ END_TEST
  */
 START_TEST(unload_waits_until_the_last_process_was_freed)
 {
+	static pid_t pids[100];
 	int i;
 
+	spawn_many(pids, 100);
 	for (i = 0; i < 100; i++)
-		enroll(spawn_idle());
+		enroll(pids[i]);
 	spew("/sys/kernel/rcu_normal", "0");
 	spew("/sys/kernel/rcu_expedited", "1");
 	ck_assert_int_eq(unload_module(), 0);
