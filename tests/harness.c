@@ -270,7 +270,7 @@ int write_bytes(int fd, const void *bytes, size_t count)
 
 	if (n < 0)
 		return errno;
-	/* Not an assertion: one that holds would write a note of it, from any thread. */
+	/* Not an assertion, as in OK() */
 	if ((size_t)n != count)
 		ck_abort_msg("%zd of %zu bytes written", n, count);
 	return 0;
@@ -314,7 +314,8 @@ char *read_all(int fd, size_t chunk)
 		if (room - size <= chunk) {
 			room = 2 * room + chunk + 4096;
 			text = realloc(text, room);
-			ck_assert_ptr_nonnull(text);
+			if (!text)
+				ck_abort_msg("no memory");
 		}
 		n = OK(read(fd, text + size, chunk));
 		size += (size_t)n;
