@@ -6,8 +6,9 @@
  *
  * all: mp1 and its rivals; calls: without pidstat and top; quick: mp1 only; lock: how long
  * mp1 holds its lock, on a kernel with lock statistics; idle: what happens while nothing is
- * registered. Writes lines to /dev/report: cost NAME PROCESSES THREADS VALUE, where VALUE is in ns a process
- * unless NAME says otherwise; in virtual time (vm/boot -v) a nanosecond is an instruction.
+ * registered. Writes lines to /dev/report: cost NAME PROCESSES THREADS VALUE, where VALUE
+ * is in ns a process unless NAME says otherwise; in virtual time (vm/boot -v) a nanosecond
+ * is an instruction.
  * Ends the machine: to end 100,000 processes would take longer than all that.
  */
 #define _GNU_SOURCE

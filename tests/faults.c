@@ -26,6 +26,15 @@ static bool can_inject(void)
 	return !access("/proc/thread-self/fail-nth", W_OK);
 }
 
+static void set_address(const char *point, const char *bound, unsigned long address)
+{
+	char path[64], value[32];
+
+	snprintf(path, sizeof(path), DEBUGFS "%s/%s", point, bound);
+	snprintf(value, sizeof(value), "%#lx", address);
+	spew(path, value);
+}
+
 /*
  * Only chances that a thread meets while it is in @function, or all for NULL.
  * How many there are is different each time, but not in a few functions.
@@ -34,11 +43,10 @@ static void only_within(const char *function)
 {
 	static const char *const points[] = { "failslab", "fail_page_alloc", "fail_usercopy" };
 	unsigned long start = 0, end = ULONG_MAX;
-	char name[64], value[32];
 	size_t i;
 
 	if (function) {
-		char *symbols = slurp("/proc/kallsyms"), *line;
+		char *symbols = slurp("/proc/kallsyms"), *line, name[64];
 
 		snprintf(name, sizeof(name), " %s\n", function);
 		line = strstr(symbols, name);
@@ -50,13 +58,9 @@ static void only_within(const char *function)
 		ck_assert_uint_gt(end, start);
 		free(symbols);
 	}
-	for (i = 0; i < sizeof(points) / sizeof(*points); i++) {
-		snprintf(name, sizeof(name), DEBUGFS "%s/require-start", points[i]);
-		snprintf(value, sizeof(value), "%#lx", start);
-		spew(name, value);
-		snprintf(name, sizeof(name), DEBUGFS "%s/require-end", points[i]);
-		snprintf(value, sizeof(value), "%#lx", end);
-		spew(name, value);
+	for (i = 0; i < ARRAY_SIZE(points); i++) {
+		set_address(points[i], "require-start", start);
+		set_address(points[i], "require-end", end);
 	}
 }
 

@@ -101,7 +101,9 @@ static void tell_where(pid_t pid)
 	snprintf(path, sizeof(path), "/proc/%d/task", pid);
 	threads = opendir(path);
 	while (threads && (thread = readdir(threads))) {
-		for (i = 0; thread->d_name[0] != '.' && i < 2; i++) {
+		if (thread->d_name[0] == '.')
+			continue;
+		for (i = 0; i < ARRAY_SIZE(files); i++) {
 			FILE *file;
 
 			snprintf(path, sizeof(path), "/proc/%d/task/%.9s/%s", pid,

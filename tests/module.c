@@ -166,15 +166,18 @@ END_TEST
 START_TEST(unload_waits_until_the_last_process_was_freed)
 {
 	static pid_t pids[100];
-	int i;
+	char *normal = slurp("/sys/kernel/rcu_normal");	/* 1 on real-time kernels */
+	size_t i;
 
-	spawn_many(pids, 100);
-	for (i = 0; i < 100; i++)
+	spawn_many(pids, ARRAY_SIZE(pids));
+	for (i = 0; i < ARRAY_SIZE(pids); i++)
 		enroll(pids[i]);
 	spew("/sys/kernel/rcu_normal", "0");
 	spew("/sys/kernel/rcu_expedited", "1");
 	ck_assert_int_eq(unload_module(), 0);
 	spew("/sys/kernel/rcu_expedited", "0");
+	spew("/sys/kernel/rcu_normal", normal);
+	free(normal);
 	/* Two more grace periods: whoever was forgotten is freed by a function that is gone. */
 	for (i = 0; i < 2; i++)
 		OK(syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0));
