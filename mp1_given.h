@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How much CPU time a process has used in user mode
+ * User CPU time of a process
  *
- * The kernel's thread_group_cputime_adjusted(), which modules cannot call, once more: the
- * same computation on the same data, so that mp1, /proc/PID/stat and getrusage() tell one
- * story.
+ * Modules cannot call thread_group_cputime_adjusted(). This repeats its computation on the
+ * same data, so that mp1, /proc/PID/stat and getrusage() agree.
  */
 #ifndef MP1_GIVEN_H
 #define MP1_GIVEN_H
@@ -15,8 +14,9 @@
 #include <linux/sched/signal.h>
 
 /*
- * On a nohz_full CPU no ticks count a thread until it enters the kernel. A function of the
- * kernel's adds what is missing; that it also splits, as below, does no harm.
+ * On a nohz_full CPU no tick accounts a thread's time until the thread enters the kernel.
+ * task_cputime_adjusted() adds what is missing. It splits like split_runtime(), too; splitting
+ * twice does no harm.
  */
 static inline bool add_tickless_thread(struct task_struct *thread, struct task_cputime *sum)
 {
@@ -34,7 +34,33 @@ static inline bool add_tickless_thread(struct task_struct *thread, struct task_c
 	return false;
 }
 
-/* The threads that have ended, which the kernel adds to @sig, and those that live. */
+/*
+ * The time that a thread has run. A 32-bit CPU reads and writes it in halves. (The kernel takes
+ * the run queue's lock to read it; modules cannot.) If the low half wraps in between, the result
+ * is off by 2^32 ns. One that is too small does no harm: split_runtime() keeps what was reported
+ * before. One that is too large would stay in the kernel's own record. The kernel adds to the low
+ * half first. So read the high half first: then it is never newer than the low one, unless the
+ * CPU that adds makes its two stores visible in the wrong order.
+ */
+static inline u64 thread_runtime(const struct task_struct *thread)
+{
+#ifdef CONFIG_64BIT
+	return READ_ONCE(thread->se.sum_exec_runtime);
+#else
+	const u32 *half = (const u32 *)&thread->se.sum_exec_runtime;
+#ifdef __BIG_ENDIAN
+	enum { HIGH, LOW };
+#else
+	enum { LOW, HIGH };
+#endif
+	u64 high = READ_ONCE(half[HIGH]);
+
+	smp_rmb();	/* the kernel orders nothing, but CPUs rarely swap two stores */
+	return high << 32 | READ_ONCE(half[LOW]);
+#endif
+}
+
+/* Sum up the ended threads, whose times the kernel has added to @sig, and the live ones. */
 static inline void sum_threads(const struct signal_struct *sig, struct task_cputime *sum)
 {
 	struct task_struct *thread;
@@ -43,23 +69,23 @@ static inline void sum_threads(const struct signal_struct *sig, struct task_cput
 	sum->stime = sig->stime;
 	sum->sum_exec_runtime = sig->sum_sched_runtime;
 	/*
-	 * Not for_each_thread(), which since 6.7 may need tasklist_lock, which is not exported.
-	 * A 32-bit CPU may read half of an addition, some ns in 4.3 s, as the kernel may.
+	 * Not for_each_thread(): since 6.7 it may need tasklist_lock, which is not exported. On 32
+	 * bits, utime and stime may tear when their low half wraps, as they do for the kernel.
 	 */
 	list_for_each_entry_rcu(thread, &sig->thread_head, thread_node) {
 		if (add_tickless_thread(thread, sum))
 			continue;
 		sum->utime += READ_ONCE(thread->utime);
 		sum->stime += READ_ONCE(thread->stime);
-		sum->sum_exec_runtime += READ_ONCE(thread->se.sum_exec_runtime);
+		sum->sum_exec_runtime += thread_runtime(thread);
 	}
 }
 
 /*
- * Ticks say in which mode a process ran, but only now and then; the runtime is precise,
- * but knows no modes. So it is split as the ticks are. The split can move back although
- * neither does; prev_cputime, the kernel's record of what it last told anybody, stops that.
- * With a record of our own, we and the kernel would each be consistent, and disagree.
+ * Ticks only sample which mode a process runs in; the runtime is precise, but does not tell
+ * the modes apart. So split the runtime in proportion to the ticks. The split can move back
+ * although neither input does; prev_cputime, the kernel's record of what it last reported,
+ * prevents that. With a record of our own, we would be consistent, but disagree with the kernel.
  */
 static inline u64 split_runtime(struct signal_struct *sig, const struct task_cputime *sum)
 {
@@ -70,8 +96,8 @@ static inline u64 split_runtime(struct signal_struct *sig, const struct task_cpu
 	u64 runtime = sum->sum_exec_runtime, utime, stime = 0;
 	unsigned long flags;
 
-	if (IS_ENABLED(CONFIG_64BIT)) {	/* Most have not run since. */
-		utime = data_race(READ_ONCE(prev->utime));	/* told last, or told next */
+	if (IS_ENABLED(CONFIG_64BIT)) {	/* Most have not run since the last call. */
+		utime = data_race(READ_ONCE(prev->utime));	/* reported last, or about to be */
 		if (utime + data_race(READ_ONCE(prev->stime)) >= runtime)
 			return utime;
 	}
@@ -93,19 +119,19 @@ static inline u64 split_runtime(struct signal_struct *sig, const struct task_cpu
 
 /**
  * get_cpu_use() - user CPU time of a whole process since it started
- * @task: any thread of the process, or one that was; the caller holds a reference, so
- *	  that it may also have ended and been reaped
+ * @sig: task->signal, which all threads of the process share; valid while the caller holds a
+ *	 reference to any of them, even after all have ended and been reaped
  *
- * Counts all threads, those that live and those that have ended. Agrees with utime in
- * /proc/PID/stat and ru_utime of getrusage(), and never decreases: not from call to call,
- * nor from any of these to another.
+ * Counts all threads, live and ended. Agrees with utime in /proc/PID/stat and ru_utime of
+ * getrusage(). Never less
+ * than any of the three has returned before.
  *
- * Context: Process or softirq. Takes RCU, stats_lock (where threads end), prev_cputime.lock.
+ * Context: Process or softirq. Enters an RCU section, takes prev_cputime.lock, and takes
+ *	    stats_lock if a thread ends meanwhile.
  * Return: User CPU time in nanoseconds.
  */
-static inline u64 get_cpu_use(struct task_struct *task)
+static inline u64 get_cpu_use(struct signal_struct *sig)
 {
-	struct signal_struct *sig = task->signal;	/* stays as long as @task does */
 	struct task_cputime sum;
 	unsigned long flags;
 	unsigned int seq;
@@ -113,7 +139,7 @@ static inline u64 get_cpu_use(struct task_struct *task)
 	rcu_read_lock();
 	seq = read_seqbegin(&sig->stats_lock);
 	sum_threads(sig, &sum);
-	/* Has a thread left the list for @sig meanwhile? It must count exactly once. */
+	/* Has a thread's time moved to @sig meanwhile? Count it exactly once. */
 	if (read_seqretry(&sig->stats_lock, seq)) {
 		read_seqlock_excl_irqsave(&sig->stats_lock, flags);
 		sum_threads(sig, &sum);
@@ -121,6 +147,24 @@ static inline u64 get_cpu_use(struct task_struct *task)
 	}
 	rcu_read_unlock();
 	return split_runtime(sig, &sum);
+}
+
+/*
+ * Has the process been reaped? __exit_signal() takes the last thread off nr_threads right
+ * before it detaches the PID, both under stats_lock (kernel/exit.c, 5.10 to 7.3). While this
+ * returns false, no other process can have the PID. Once it returns true, get_cpu_use()
+ * returns the final time.
+ */
+static inline bool is_reaped(const struct signal_struct *sig)
+{
+	return !data_race(READ_ONCE(sig->nr_threads));	/* never rises from 0 */
+}
+
+/* Have all threads begun to exit, and all but one added their times to @sig? */
+static inline bool has_final_time(const struct signal_struct *sig)
+{
+	return !atomic_read(&sig->live) &&
+	       data_race(READ_ONCE(sig->nr_threads)) <= 1;	/* once live is 0, it only falls */
 }
 
 #endif /* MP1_GIVEN_H */
