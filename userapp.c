@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * userapp - a process for mp1 to measure: registers itself and computes factorials,
- * or runs a command and shows what mp1 says of that
+ * userapp - register with mp1 and compute factorials, or run a command and show the user
+ * CPU time that mp1 measures for it
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -22,9 +22,9 @@
 
 #include "userapp.h"
 
-static atomic_bool stop;	/* tells the computing threads to end */
+static atomic_bool stop;	/* tells the computing threads to stop */
 
-/* Say what went wrong and what to do about it, and end the program. */
+/* Print what went wrong and what to do about it, then exit. */
 __attribute__((noreturn, format(printf, 1, 2)))
 static void die(const char *format, ...)
 {
@@ -38,7 +38,7 @@ static void die(const char *format, ...)
 	exit(EXIT_FAILURE);
 }
 
-/* For calls that set errno, and whose failure has no better explanation */
+/* For calls that set errno, where strerror() explains enough */
 static void check(bool ok, const char *what)
 {
 	if (!ok)
@@ -51,7 +51,7 @@ static void print_help(FILE *to)
 		"usage: userapp [-s SECONDS] [-t THREADS]\n"
 		"       userapp -- COMMAND [ARGUMENT...]\n"
 		"Register with the mp1 kernel module, compute factorials, print the list.\n"
-		"Or run COMMAND and show the user CPU time that mp1 measures of it.\n"
+		"Or run COMMAND and show the user CPU time that mp1 measures for it.\n"
 		"  -s SECONDS  how long to compute (default %ld, at most %ld)\n"
 		"  -t THREADS  on how many threads (default %ld, at most %ld)\n"
 		"  -h          this text\n",
@@ -88,6 +88,7 @@ static struct options parse_options(int argc, char **argv)
 			break;
 		case 'h':
 			print_help(stdout);
+			check(!fflush(stdout), "standard output");
 			exit(EXIT_SUCCESS);
 		default:
 			print_help(stderr);
@@ -97,7 +98,7 @@ static struct options parse_options(int argc, char **argv)
 	if (optind < argc && !strcmp(argv[optind - 1], "--")) {
 		options.command = argv + optind;
 	} else if (optind < argc) {
-		fprintf(stderr, "userapp: '%s' is too many; a command comes after --\n",
+		fprintf(stderr, "userapp: unexpected argument '%s'; put a command after --\n",
 			argv[optind]);
 		print_help(stderr);
 		exit(EXIT_USAGE);
@@ -112,10 +113,10 @@ static FILE *open_status(const char *mode)
 	if (file)
 		return file;
 	if (errno == ENOENT)
-		die("%s is not there; load the module: sudo modprobe mp1\n"
-		    "(or, where it was built: sudo insmod mp1.ko)", STATUS_FILE);
+		die("%s does not exist; load the module: sudo modprobe mp1\n"
+		    "(or, where you built it: sudo insmod mp1.ko)", STATUS_FILE);
 	if (errno == EACCES)
-		die("no right to use %s; ask who restricted it, or become root", STATUS_FILE);
+		die("no permission to use %s; become root, or ask the administrator", STATUS_FILE);
 	die("%s: %s", STATUS_FILE, strerror(errno));
 }
 
@@ -124,12 +125,12 @@ static void register_process(pid_t pid)
 	FILE *file = open_status("w");
 
 	fprintf(file, "%d", pid);
-	if (fclose(file))	/* stdio writes here; the module's answer comes here */
-		die("the module does not register process %d: %s;\n"
-		    "mp1(4), ERRORS, and README.md say what that means", pid, strerror(errno));
+	if (fclose(file))	/* flushes: this is the write() that may fail */
+		die("the module did not register process %d: %s;\n"
+		    "mp1(4), ERRORS, and README.md explain the error", pid, strerror(errno));
 }
 
-/* n! modulo a prime; without it 21! would not fit, and be no work */
+/* n! modulo a prime: plain 21! would overflow, and 20! is too little work */
 static uint64_t factorial(uint64_t n)
 {
 	uint64_t product = 1;
@@ -160,7 +161,7 @@ static double seconds_since(const struct timespec *start)
 	       (double)(now.tv_nsec - start->tv_nsec) / 1e9;
 }
 
-/* Wait until the time is over; show how far it is, where somebody sees it. */
+/* Wait for @seconds; on a terminal, draw a progress bar. */
 static void wait_and_show(long seconds)
 {
 	static const char done[] = "########################################";
@@ -205,30 +206,44 @@ static void compute_factorials(const struct options *options)
 	}
 }
 
-/* Print the list, and below it our own line beside what getrusage() says. */
+/*
+ * Return the time of @pid in the list, in ns, or -1 if it is not listed. Copies each line to
+ * @copy, unless that is NULL. Ignores whatever follows the time in a line, and stops at a line
+ * that does not begin with a PID and a time.
+ */
+static int64_t find_in_list(FILE *list, pid_t pid, FILE *copy)
+{
+	int64_t utime, found = -1;
+	char line[256];
+	int line_pid;
+
+	while (fgets(line, sizeof(line), list)) {
+		if (sscanf(line, "%d: %" SCNd64, &line_pid, &utime) != 2)
+			break;
+		if (copy)
+			fputs(line, copy);
+		if (line_pid == pid)
+			found = utime;
+	}
+	return found;
+}
+
+/* Print the list, then our own time in it beside that of getrusage(). */
 static void print_list(void)
 {
 	FILE *file = open_status("r");
 	struct rusage usage;
-	int64_t listed = -1, measured;
-	char line[64];
+	int64_t listed, measured;
 
 	check(!getrusage(RUSAGE_SELF, &usage), "getrusage");
 	measured = (int64_t)usage.ru_utime.tv_sec * 1000000000 + usage.ru_utime.tv_usec * 1000;
 
-	while (fgets(line, sizeof(line), file)) {
-		int64_t utime;
-		int pid;
-
-		fputs(line, stdout);
-		if (sscanf(line, "%d: %" SCNd64, &pid, &utime) == 2 && pid == getpid())
-			listed = utime;
-	}
+	listed = find_in_list(file, getpid(), stdout);
 	check(!ferror(file), "reading " STATUS_FILE);
 	fclose(file);
 
 	if (listed < 0)
-		die("process %d is not listed (any more): was its registration taken back?",
+		die("process %d is not listed (any more): has it been unregistered?",
 		    getpid());
 	printf("\nuser CPU time of process %d:\n"
 	       "  mp1        %14.9f s (as of its last update)\n"
@@ -239,19 +254,17 @@ static void print_list(void)
 	check(!fflush(stdout) && !ferror(stdout), "standard output");
 }
 
-/* What the list says of @pid, in ns; -1 when it says nothing, or is not there (any more) */
+/* The time of @pid in the list, in ns; -1 if it is not listed, or the file does not exist */
 static int64_t listed_time(pid_t pid)
 {
 	FILE *file = fopen(STATUS_FILE, "r");
-	int64_t utime, found = -1;
-	int line_pid;
+	int64_t utime;
 
-	while (file && found < 0 && fscanf(file, "%d: %" SCNd64, &line_pid, &utime) == 2)
-		if (line_pid == pid)
-			found = utime;
-	if (file)
-		fclose(file);
-	return found;
+	if (!file)
+		return -1;
+	utime = find_in_list(file, pid, NULL);
+	fclose(file);
+	return utime;
 }
 
 static double update_period(void)
@@ -259,15 +272,15 @@ static double update_period(void)
 	FILE *file;
 	unsigned int ms;
 
-	fclose(open_status("r"));	/* explains it when the module is not there */
+	fclose(open_status("r"));	/* dies if the module is not loaded */
 	file = fopen(PERIOD_FILE, "r");
 	if (!file || fscanf(file, "%u", &ms) != 1)
-		die("%s cannot be read; is another mp1 loaded? sudo rmmod mp1", PERIOD_FILE);
+		die("cannot read %s; is another mp1 loaded? sudo rmmod mp1", PERIOD_FILE);
 	fclose(file);
 	return ms / 1000.0;
 }
 
-/* Start @command, registered, and with the signals that are not in @mask. */
+/* Start @command, registered and with signal mask @mask. */
 static pid_t start_command(char **command, const sigset_t *mask)
 {
 	pid_t pid = fork();
@@ -287,10 +300,10 @@ static pid_t start_command(char **command, const sigset_t *mask)
 }
 
 /**
- * struct progress - what was shown of a command last
- * @terminal: whether a line can be drawn anew
- * @utime: its user CPU time in ns; -1 when nothing is known
- * @when: in seconds since the start, when an update was seen; 0 before the first
+ * struct progress - what was last shown for a command
+ * @terminal: whether the line can be redrawn
+ * @utime: its user CPU time in ns; -1 if not known yet
+ * @when: when the last update was seen, in seconds since the start; 0 before the first
  */
 struct progress {
 	bool terminal;
@@ -298,7 +311,7 @@ struct progress {
 	double when;
 };
 
-/* Show the command's time if there was an update. Time @now, in s, is since the start. */
+/* Show the command's time if there was an update. @now is in seconds since the start. */
 static void show_update(struct progress *shown, pid_t pid, double now, double period)
 {
 	int64_t utime = listed_time(pid);
@@ -310,7 +323,7 @@ static void show_update(struct progress *shown, pid_t pid, double now, double pe
 		return;
 	fprintf(stderr, "%suserapp: %d: %.9f s user", shown->terminal ? "\r" : "", pid,
 		(double)utime / 1e9);
-	/* Updates are a whole number of periods apart; when the first one came, who knows. */
+	/* Updates are whole periods apart, but the first covers an unknown part of one. */
 	if (shown->when > 0)
 		fprintf(stderr, ", %5.1f %%", (double)(utime - shown->utime) / 1e7 /
 			((updates < 1 ? 1 : updates) * period));
@@ -319,7 +332,7 @@ static void show_update(struct progress *shown, pid_t pid, double now, double pe
 	shown->when = now;
 }
 
-/* Print its totals, and return what a shell would. It has ended, and is not reaped yet. */
+/* Print the totals of a command that has exited, reap it, and return what a shell would. */
 static int finish_command(pid_t pid, bool terminal)
 {
 	int64_t utime = listed_time(pid);
@@ -333,17 +346,18 @@ static int finish_command(pid_t pid, bool terminal)
 		fprintf(stderr, "userapp: %d is not listed: not registered, or mp1 was unloaded\n",
 			pid);
 	else
-		fprintf(stderr, "userapp: %d: %.9f s user in all; wait4() says %ld.%06ld s\n", pid,
-			(double)utime / 1e9, usage.ru_utime.tv_sec, usage.ru_utime.tv_usec);
+		fprintf(stderr, "userapp: %d: %.9f s user in all; wait4() says %lld.%06lld s\n",
+			pid, (double)utime / 1e9, (long long)usage.ru_utime.tv_sec,
+			(long long)usage.ru_utime.tv_usec);
 	return WIFSIGNALED(status) ? EXIT_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
 /**
- * run_command() - run a command and show what mp1 measures of it
+ * run_command() - run a command and show the user CPU time that mp1 measures for it
  * @command: what to run, with its arguments
  *
- * Looks at the list some times a period, as mp1 offers no poll(): who slept there would
- * still be on a wait queue of the module's when that is unloaded.
+ * Reads the list a few times per period, because mp1 has no poll(): a process sleeping there
+ * would still be on the module's wait queue when the module is unloaded.
  *
  * Return: The exit status to end with.
  */
@@ -359,7 +373,7 @@ static int run_command(char **command)
 	siginfo_t info;
 	pid_t pid;
 
-	/* They wait until sigtimedwait() takes them. */
+	/* They stay pending until sigtimedwait() takes them. */
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGCHLD);
 	sigaddset(&signals, SIGINT);
@@ -367,14 +381,14 @@ static int run_command(char **command)
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGHUP);
 	check(!sigprocmask(SIG_BLOCK, &signals, &mask), "sigprocmask");
-	/* Who started us may ignore it; then there would be nothing to wait for. */
+	/* We may have inherited SIG_IGN, which would leave nothing to wait for. */
 	check(signal(SIGCHLD, SIG_DFL) != SIG_ERR, "signal");
 	check(!clock_gettime(CLOCK_MONOTONIC, &start), "clock_gettime");
 	pid = start_command(command, &mask);
 	for (;;) {
 		int number = sigtimedwait(&signals, &info, &timeout);
 
-		/* What a terminal sends, it has sent to the command, too. */
+		/* The terminal sends its signals to the command as well. */
 		if (number > 0 && number != SIGCHLD && info.si_code != SI_KERNEL)
 			kill(pid, number);
 		info.si_pid = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What userapp and the module agree on, and userapp's limits */
+/* userapp's limits, and where it finds the module */
 #ifndef USERAPP_H
 #define USERAPP_H
 
@@ -12,15 +12,15 @@
 #define THREADS_MAX	256L
 
 #define EXIT_USAGE	2	/* bad arguments */
-#define EXIT_CANNOT_RUN	126	/* as shells have it */
+#define EXIT_CANNOT_RUN	126	/* as in shells */
 #define EXIT_NOT_FOUND	127	/* likewise */
-#define EXIT_SIGNAL	128	/* likewise, and the signal's number */
+#define EXIT_SIGNAL	128	/* likewise; plus the signal's number */
 
 /**
  * struct options - what the command line asks for
  * @seconds: how long to compute
  * @threads: on how many threads
- * @command: NULL, or what to run and to measure instead, with its arguments
+ * @command: what to run and measure instead, with its arguments, or NULL
  */
 struct options {
 	long seconds;
