@@ -2,11 +2,11 @@
 # Shell functions and paths shared by the scripts of this project; sourced, never run.
 # shellcheck shell=bash
 
-TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/mp1
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+CACHE=${XDG_CACHE_HOME:-~/.cache}/mp1
 BUILD=$TOP/build
 export TOP CACHE BUILD
-# What tools print is read; what make was told is not for the makes in here.
+# Scripts parse what tools print. Do not pass the calling make's options to the makes in here.
 export LC_ALL=C.UTF-8
 unset LANGUAGE MAKEFLAGS MFLAGS MAKELEVEL
 
@@ -16,17 +16,30 @@ say() { printf '   %s\n' "$*" >&2; }
 # die WORD...: say what is wrong and what to do next, and stop
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 
-[[ $TOP$CACHE != *[[:space:]:]* ]] || die "kbuild cannot work in a path with a blank or colon: $TOP, $CACHE"
+# usage: a script's own header comment is its help text
+usage() { sed -n '3,/^[^#]/{/^#/!d;s/^# \{0,1\}//;p}' "$0"; }
 
-# lock FILE: wait until nobody else has it; it is ours until we end
+# The first argument of each script may ask for it.
+case ${1-} in
+-h | --help)
+	usage
+	exit
+	;;
+esac
+
+[[ $TOP$CACHE != *[[:space:]\"\#\$%\&\'\(\),:\;\<\>\\\`\|]* ]] ||
+	die "kbuild takes no blank and none of \"#\$%&'(),:;<>\\\`| in a path; move $TOP (or set XDG_CACHE_HOME, for $CACHE)"
+
+# lock FILE: wait until nobody else holds it, then hold it until this script ends
 lock() {
 	mkdir -p "${1%/*}"
 	exec {lock_fd}>"$1"
 	flock -n "$lock_fd" || { say "waiting for another command, which holds $1"; flock "$lock_fd"; }
 }
 
-# boot_for_gdb WORD CONSOLE ARGUMENT...: vm/boot beside us, for gdb to attach to, until it
-# reports WORD. Sets work, the folder of its report and of gdb's socket; both end with us.
+# boot_for_gdb WORD CONSOLE ARGUMENT...: start vm/boot in the background, for gdb to attach to,
+# and wait until it reports WORD. Sets work, the folder with its report and gdb's socket. The
+# machine and the folder go when this script ends.
 boot_for_gdb() {
 	local word=$1 console=$2 i
 	shift 2
@@ -37,56 +50,153 @@ boot_for_gdb() {
 	trap 'kill -- "-$machine" 2>/dev/null || true; rm -rf "$work"' EXIT
 	disown
 	for ((i = 0; i < 3000; i++)); do
-		! grep -aqs "^$word" "$work/report" || return 0
+		if grep -aqs "^$word" "$work/report"; then
+			return
+		fi
 		kill -0 "$machine" 2>/dev/null || die "the machine ended: see $console"
 		sleep 0.1
 	done
 	die "the machine is not ready: see $console"
 }
 
-# available_mib: memory that is to be had
+# host_architecture: Debian's name for the architecture of this computer's programs
+host_architecture() {
+	if command -v dpkg >/dev/null; then
+		dpkg --print-architecture
+		return
+	fi
+	case $(uname -m) in
+	x86_64) echo amd64 ;;
+	i?86) echo i386 ;;
+	aarch64) echo arm64 ;;
+	armv7*) echo armhf ;;
+	*) uname -m ;;
+	esac
+}
+
+# distribution: debian, ubuntu, fedora, arch, suse, alpine or other, also for what derives from it
+distribution() {
+	local id
+	# shellcheck source=/dev/null
+	for id in $(. /etc/os-release 2>/dev/null && echo "${ID-} ${ID_LIKE-}"); do
+		case $id in
+		debian | ubuntu | fedora | arch | alpine) echo "$id"; return ;;
+		suse | opensuse*) echo suse; return ;;
+		rhel | centos) echo fedora; return ;;
+		esac
+	done
+	echo other
+}
+
+# configured FILE OPTIONS: does this kernel configuration set one of them (separated by |) to y?
+configured() { grep -qsxE "CONFIG_($2)=y" "$1"; }
+
+# copy_sources FOLDER: copy what git knows, with changes that are not committed yet
+copy_sources() {
+	need git
+	mkdir -p "$1"
+	git -C "$TOP" ls-files -z | (cd "$TOP" && xargs -0 cp -p --parents -t "$1")
+}
+
+# debian_tree FOLDER: unpack a bare Debian 12 there
+debian_tree() {
+	local base=$CACHE/debian.tar work=$CACHE/tmp.$$
+
+	lock "$base.lock"
+	if [ ! -f "$base" ]; then
+		say "creating a Debian 12; see $CACHE/debian.log"
+		need debootstrap
+		debootstrap --variant=minbase bookworm "$work" "$(mirror bookworm)" >"$CACHE/debian.log" 2>&1 ||
+			die "debootstrap failed: see $CACHE/debian.log"
+		echo "deb $(mirror bookworm-security) bookworm-security main" >>"$work/etc/apt/sources.list"
+		rm -f "$work"/var/cache/apt/archives/*.deb
+		tar -C "$work" -cf "$base.new" .
+		rm -rf "$work"
+		mv "$base.new" "$base"
+	fi
+	mkdir -p "$1"
+	tar -C "$1" -xf "$base"
+}
+
+# pretend_kernel TREE RELEASE: let programs there believe that this kernel runs
+pretend_kernel() {
+	printf '#!/bin/sh\n[ "$*" = -r ] || exec /bin/uname "$@"\necho %s\n' "$2" >"$1/usr/local/bin/uname"
+	chmod +x "$1/usr/local/bin/uname"
+}
+
+# available_mib: memory that is free or can be freed
 available_mib() { awk '/MemAvailable/ { print int($2 / 1024) }' /proc/meminfo; }
 
-# usage: a script's own header comment is its help text
-usage() { sed -n '3,/^[^#]/{/^#/!d;s/^# \{0,1\}//;p}' "$0"; }
-
-# missing PACKAGE...: those of them that are not installed
+# missing PACKAGE...: print those that are not installed. Names are Debian's. Where there is no
+# dpkg, vm/packages tells what each is for.
 missing() {
-	local package
+	local package what
 	for package; do
-		dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed ||
-			echo "$package"
+		if command -v dpkg-query >/dev/null; then
+			what=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) || true
+			[ "$what" != installed ] || continue
+		else
+			what=$(awk -v name="$package" '$1 == name { print $2 }' "$TOP/vm/packages")
+			if [ "$what" = - ] || [ -e "$what" ] || command -v "${what:-$package}" >/dev/null; then
+				continue
+			fi
+		fi
+		echo "$package"
 	done
 }
 
-# need PACKAGE...: see to it that these Debian packages are installed
+# need PACKAGE...: install what is missing of these, where there is apt-get. Elsewhere, say how
+# to install it.
 need() {
 	local wanted lock
 
-	command -v dpkg-query >/dev/null ||
-		die "this is not a Debian system; install what Debian calls: $*"
 	[ -n "$(missing "$@")" ] || return 0
-	# Machines are started side by side, and apt-get cannot run twice.
+	# Several machines can start at once, but apt-get cannot run twice.
 	mkdir -p "$CACHE"
 	exec {lock}>"$CACHE/apt-lock"
 	flock "$lock"
 	mapfile -t wanted < <(missing "$@")
-	[ ${#wanted[@]} -eq 0 ] || install_packages "${wanted[@]}"
+	if [ ${#wanted[@]} -gt 0 ]; then
+		command -v apt-get >/dev/null || die "as root, run: $(name_packages "${wanted[@]}")"
+		install_packages "${wanted[@]}"
+	fi
 	exec {lock}>&-
+}
+
+# name_packages PACKAGE...: where there is no apt-get, print the command that installs what is
+# missing of these and of all that make demo and make test need, so that nobody has to ask twice
+name_packages() {
+	local column tool names package wanted
+
+	# shellcheck disable=SC2046	# several words
+	mapfile -t wanted < <(missing "$@" make gcc libc6-dev kmod check cpio busybox-static \
+		gnuplot-nox gawk $(. "$TOP/vm/arch.sh" && architecture "$(host_architecture)" && echo "${qemu_packages[*]}"))
+	case $(distribution) in
+	fedora) column=3 tool='dnf install' ;;
+	arch) column=4 tool='pacman -S' ;;
+	suse) column=5 tool='zypper install' ;;
+	alpine) column=6 tool='apk add' ;;
+	*) column=1 tool='your package manager, for what Debian calls' ;;
+	esac
+	names=$(for package in "${wanted[@]}"; do
+		awk -v name="$package" -v column=$column '
+			$1 == name { found = $column }
+			END { print found ? found : name }' "$TOP/vm/packages"
+	done | tr , '\n' | grep -vx -e - | sort -u | xargs) || true
+	if [ "$names" ]; then
+		echo "$tool $names"
+	fi
 }
 
 install_packages() {
 	local sudo=()
 
-	# shellcheck source=/dev/null
-	[ "$(. /etc/os-release && echo "$ID")" = debian ] ||
-		die "this is not Debian; install what it calls: $*"
 	if [ "$(id -u)" -ne 0 ]; then
 		command -v sudo >/dev/null ||
 			die "as root, run: apt-get install --no-install-recommends $*"
 		sudo=(sudo)
 	fi
-	say "installing Debian packages: $*"
+	say "installing packages: $*"
 	"${sudo[@]}" apt-get -qq update >&2
 	"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y \
 		-o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@" \

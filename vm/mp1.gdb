@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# mp1.gdb - commands for gdb on a kernel with mp1; see vm/gdb
+# mp1.gdb - gdb commands for a kernel with mp1; see vm/gdb
 
 define mp1-list
   if mp1_registry.next == &mp1_registry
@@ -14,8 +14,7 @@ define mp1-list
   end
 end
 document mp1-list
-Print the processes on mp1's registry, from the machine's memory.
-(While an update runs, those that it has not come to are on its own list.)
+Print the processes in mp1's registry, from the machine's memory.
 end
 
 break mp1_write
