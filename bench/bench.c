@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * bench.c - what mp1 costs, and what others cost over the same processes
+ * bench.c - the cost of mp1, and of its rivals for the same processes
  *
- * usage: bench PROCESSES THREADS all | calls | quick | lock | idle
+ * usage: bench PROCESSES THREADS all | calls | RIVAL | quick | lock | idle | loop
  *
- * all: mp1 and its rivals; calls: without pidstat and top; quick: mp1 only; lock: how long
- * mp1 holds its lock, on a kernel with lock statistics; idle: what happens while nothing is
- * registered. Writes lines to /dev/report: cost NAME PROCESSES THREADS VALUE, where VALUE
- * is in ns a process unless NAME says otherwise; in virtual time (vm/boot -v) a nanosecond
- * is an instruction.
- * Ends the machine: to end 100,000 processes would take longer than all that.
+ * all: mp1 and its rivals; calls: the same without pidstat and top; RIVAL: mp1 and that one;
+ * quick: mp1 only; lock: how long mp1 holds its lock, on a kernel with lock statistics; idle:
+ * what happens while nothing is registered.
+ *
+ * Writes lines to /dev/report: cost NAME PROCESSES THREADS VALUE. VALUE is in ns per process
+ * unless NAME says otherwise; in virtual time (vm/boot -v) a nanosecond is an instruction.
+ * Reboots at the end: ending 100,000 processes would take longer than everything else.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -38,7 +39,7 @@
 #define TRACING	"/sys/kernel/tracing/"
 #define CGROUP	"/tmp/cgroup"
 
-enum { STACK = 8192, BUSY = 16, REPEAT = 5 };
+enum { STACK = 8192, BUSY = 16, REPEAT = 2, ROUNDS = 15, LOCK_LINES = 50000 };
 
 static struct crowd crowd;
 static FILE *report;
@@ -85,7 +86,7 @@ static double median(uint64_t *values, int n)
 	return (double)values[n / 2];
 }
 
-/* The crowd: they share our memory; of their own they have two pages of stack each. */
+/* The crowd: processes that share our memory; each has only two pages of stack of its own. */
 
 static atomic_int ready;
 
@@ -97,7 +98,7 @@ static uint64_t cpu_time(clockid_t clock)
 	return (uint64_t)ts.tv_sec * SEC + (uint64_t)ts.tv_nsec;
 }
 
-/* The first ones use 5, 10, 15, … ms each in two of their threads, to be compared. */
+/* The first ones use 5, 10, 15, … ms in each of two threads, so that times can be compared. */
 static int be_thread(void *number)
 {
 	uint64_t ms = (uintptr_t)number;
@@ -169,7 +170,10 @@ static void unload(void)
 	OK(syscall(SYS_delete_module, "mp1", 0));
 }
 
-/* Write each PID with @sign before it: the mean, and the last tenth against the first */
+/*
+ * Write each PID, prefixed with @sign. If @name is not NULL, report under it the mean, and the
+ * last tenth against the first.
+ */
 static void write_all(const char *name, const char *sign)
 {
 	uint64_t times[11], first, last;
@@ -189,16 +193,18 @@ static void write_all(const char *name, const char *sign)
 		OK(write(fd, texts[i].bytes, texts[i].length));
 	}
 	times[10] = now();
+	close(fd);
+	free(texts);
+	if (!name)
+		return;
 	first = times[1] - times[0];
 	last = times[10] - times[9];
 	result(name, (double)(times[10] - times[0]) / crowd.n);
 	snprintf(ratio, sizeof(ratio), "%s-tenths", name);
 	result(ratio, (double)last / (double)first);
-	close(fd);
-	free(texts);
 }
 
-/* The kernel's own tracepoints tell when an update began and ended. */
+/* The kernel's tracepoints tell when an update began and ended. */
 static void measure_updates(unsigned int period_ms)
 {
 	char *line = NULL;
@@ -209,7 +215,7 @@ static void measure_updates(unsigned int period_ms)
 
 	spew(TRACING "trace_clock", "mono");
 	spew(TRACING "trace", "");
-	nap((REPEAT + 1) * period_ms * MSEC);
+	nap((ROUNDS + 1) * period_ms * MSEC);
 	trace = fopen(TRACING "trace", "re");
 	if (!trace)
 		err(1, TRACING "trace");
@@ -267,15 +273,15 @@ static uint64_t read_list(size_t chunk, uint64_t *times)
 
 static void measure_listing(const char *name, size_t chunk)
 {
-	uint64_t took[REPEAT];
+	uint64_t took[ROUNDS];
 	int i;
 
-	for (i = 0; i < REPEAT; i++)
+	for (i = 0; i < ROUNDS; i++)
 		took[i] = read_list(chunk, NULL);
-	result(name, median(took, REPEAT) / crowd.n);
+	result(name, median(took, ROUNDS) / crowd.n);
 }
 
-/* Memory in objects of the size that the module's have, or about, in bytes */
+/* Bytes in objects of about the size of the module's */
 static double slab(void)
 {
 	FILE *file = fopen("/proc/slabinfo", "re");
@@ -320,7 +326,7 @@ static void measure_mp1(uint64_t *times)
 
 	load(period_ms);
 	write_all("register", "");
-	write_all("take-back", "-");
+	write_all("unregister", "-");
 	enter_cgroup();
 	before = slab();
 	memory = memory_current();
@@ -352,19 +358,25 @@ static double longest_hold(void)
 	return us * 1000;
 }
 
-/* An interrupt that comes during a hold counts with it: so the best of some rounds. */
+/*
+ * A hold includes the interrupts that come during it. So measure each number of processes over
+ * as many holds as LOCK_LINES processes cause, and take the best of REPEAT such rounds.
+ */
 static void measure_lock(void)
 {
+	unsigned int period_ms = crowd.n > LOCK_LINES / 100 ? 1000U * (unsigned int)crowd.n / LOCK_LINES : 10;
 	double best = 1e18, hold;
-	int i;
+	int i, lines;
 
-	load(1000);
+	load(period_ms);
 	for (i = 0; i < REPEAT; i++) {
 		spew("/proc/lock_stat", "0");
-		write_all("register-debug", "");
-		nap(3 * SEC);
-		read_list(65536, NULL);
-		write_all("take-back-debug", "-");
+		for (lines = 0; lines < LOCK_LINES; lines += crowd.n) {
+			write_all(NULL, "");
+			nap(3 * period_ms * MSEC);
+			read_list(65536, NULL);
+			write_all(NULL, "-");
+		}
 		hold = longest_hold();
 		if (hold < best)
 			best = hold;
@@ -373,7 +385,7 @@ static void measure_lock(void)
 	unload();
 }
 
-/* Nothing registered: nothing may happen. */
+/* While nothing is registered, nothing may happen. */
 static void measure_idle(void)
 {
 	char line[300];
@@ -393,16 +405,48 @@ static void measure_idle(void)
 	unload();
 }
 
+static const struct rival *find_rival(const char *name)
+{
+	const struct rival *rival = rivals;
+
+	while (rival->name && strcmp(rival->name, name))
+		rival++;
+	return rival;
+}
+
+/*
+ * For bench/profile, which has loaded the module: repeat everything for ever. bench/profile
+ * recognizes each write() and read() by its length.
+ */
+static void loop(uint64_t *times)
+{
+	const struct rival *iterator = find_rival("bpf-iterator");
+	int fd = OK(open(STATUS, O_WRONLY | O_CLOEXEC)), last = crowd.pids[crowd.n - 1];
+	char text[32];
+
+	write_all(NULL, "");
+	iterator->prepare(&crowd);
+	fprintf(report, "ready\n");
+	fflush(report);
+	for (;; last = -last) {
+		snprintf(text, sizeof(text), "%13d", -last);
+		OK(write(fd, text, 13));
+		read_list(3001, NULL);
+		iterator->read(&crowd, times);
+		nap(300 * MSEC);
+	}
+}
+
 static void measure_rival(const struct rival *rival, const uint64_t *expected)
 {
-	uint64_t *times = calloc((size_t)crowd.n, sizeof(*times)), took[REPEAT], worst = 0;
+	uint64_t *times = calloc((size_t)crowd.n, sizeof(*times)), took[ROUNDS], worst = 0;
 	uint64_t all = 0;
 	int n = 0, i;
 
 	if (rival->prepare)
 		rival->prepare(&crowd);
-	/* The first round may be the slowest, with buffers to be made; some take minutes. */
-	while (n < 3 && all < 10 * SEC) {
+	/* The first rounds may be slow because they allocate buffers; some rivals take minutes. */
+	while (n < ROUNDS && all < (n < 3 ? 10 : 1) * SEC) {
 		took[n] = rival->read(&crowd, times);
 		all += took[n++];
 	}
@@ -429,7 +473,7 @@ int main(int argc, char **argv)
 	uint64_t *times;
 
 	if (argc != 4)
-		errx(2, "usage: bench PROCESSES THREADS all | calls | quick | lock | idle");
+		errx(2, "usage: bench PROCESSES THREADS all | calls | RIVAL | quick | lock | idle | loop");
 	report = fopen("/dev/report", "we");
 	if (!report)
 		err(1, "/dev/report");
@@ -441,10 +485,13 @@ int main(int argc, char **argv)
 		measure_lock();
 	else if (!strcmp(argv[3], "idle"))
 		measure_idle();
+	else if (!strcmp(argv[3], "loop"))
+		loop(times);
 	else
 		measure_mp1(times);
 	for (rival = rivals; rival->name; rival++)
-		if (!strcmp(argv[3], "all") || (!strcmp(argv[3], "calls") && !rival->is_tool))
+		if (!strcmp(argv[3], "all") || !strcmp(argv[3], rival->name) ||
+		    (!strcmp(argv[3], "calls") && !rival->is_tool))
 			measure_rival(rival, times);
 	fprintf(report, "end\n");
 	fclose(report);

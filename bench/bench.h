@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the bench and the ways to measure processes share */
+/* Shared by bench.c and rivals.c */
 #ifndef BENCH_H
 #define BENCH_H
 
@@ -10,13 +10,13 @@
 #define MSEC	1000000ULL	/* in ns */
 #define SEC	1000000000ULL	/* in ns */
 
-/* The processes that are measured, in the order of their PIDs, with @threads each */
+/* The processes to measure, sorted by PID, with @threads threads each */
 struct crowd {
 	int n, threads;
 	pid_t *pids;
 };
 
-/* Die with a message and the error, unless the call succeeded; its value. */
+/* Evaluate to the call's result; if it fails, die with a message and the error. */
 #define OK(call) ({					\
 	__typeof__(call) ok_ = (call);			\
 	if ((long)ok_ == -1)				\
@@ -24,16 +24,16 @@ struct crowd {
 	ok_;						\
 })
 
-uint64_t now(void);		/* ns; in virtual time that is instructions */
+uint64_t now(void);		/* ns; in virtual time, instructions */
 
 /**
- * struct rival - a way to learn the user CPU times of many processes
+ * struct rival - another way to get the user CPU times of many processes
  * @name: for the table
- * @prepare: done once and not measured: open, load, allocate; NULL if nothing
+ * @prepare: called once, not measured: open, load, allocate; may be NULL
  * @read: store every process's user time in ns; returns the cost in ns
- * @finish: undo @prepare
+ * @finish: undo @prepare; may be NULL
  * @resolution: how far a time may be off, in ns
- * @is_tool: it is a program that people call, and takes the longer the more there are
+ * @is_tool: a program for people, which gets slower per process the more there are
  */
 struct rival {
 	const char *name;
@@ -44,6 +44,6 @@ struct rival {
 	bool is_tool;
 };
 
-extern const struct rival rivals[];	/* the last has no name */
+extern const struct rival rivals[];	/* ends with a NULL name */
 
 #endif /* BENCH_H */

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* iter.bpf.c - a BPF task iterator that hands over each thread's CPU times */
+/* iter.bpf.c - a BPF task iterator that outputs each thread's CPU times */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
 #include "iter.h"
 
-/* What is looked up here of the kernel's structures; where it lies, its BTF tells. */
+/* The members of kernel structures that are used here; BTF supplies their offsets. */
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 struct signal_struct {
 	__u64 utime, stime;
@@ -45,7 +45,7 @@ int dump(struct bpf_iter__task *ctx)
 	time.utime = task->utime;
 	time.stime = task->stime;
 	time.runtime = task->se.sum_exec_runtime;
-	if (task->pid == task->tgid) {	/* and of the threads that have ended */
+	if (task->pid == task->tgid) {	/* add the threads that have ended */
 		time.utime += task->signal->utime;
 		time.stime += task->signal->stime;
 		time.runtime += task->signal->sum_sched_runtime;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What iter.bpf.c hands over to rivals.c */
+/* What iter.bpf.c passes to rivals.c */
 #ifndef ITER_H
 #define ITER_H
 

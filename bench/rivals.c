@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* rivals.c - the other ways to learn the user CPU times of processes, each at its best */
+/* rivals.c - other ways to get the user CPU times of processes, each at its best */
 #define _GNU_SOURCE
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -21,13 +21,13 @@
 #include "bench.h"
 #include "iter.h"
 
-enum { PIDS = 4194304 };	/* more there cannot be */
+enum { PIDS = 4194304 };	/* the kernel allows no more */
 
 /* /proc/PID/stat */
 
 enum { UTIME = 14, STIME = 15 };	/* fields of /proc/PID/stat, in ticks */
 
-/* The name in field 2 may hold anything but the last ')'. */
+/* The name in field 2 may contain anything; the last ')' ends it. */
 static uint64_t ticks(const char *stat, int wanted)
 {
 	const char *p = strrchr(stat, ')');
@@ -105,7 +105,7 @@ static uint64_t read_stat_open(const struct crowd *crowd, uint64_t *times)
 	return now() - start;
 }
 
-/* taskstats, over netlink: one thread a question, so the threads are added up */
+/* taskstats, over netlink: one request per thread, so add up the threads */
 
 static struct nl_sock *sock;
 static int family;
@@ -146,7 +146,7 @@ static int store_stats(struct nl_msg *msg, void *total)
 	    !attrs[TASKSTATS_TYPE_AGGR_PID] ||
 	    nla_parse_nested(stats, TASKSTATS_TYPE_MAX, attrs[TASKSTATS_TYPE_AGGR_PID], NULL) ||
 	    !stats[TASKSTATS_TYPE_STATS])
-		errx(1, "taskstats: an answer that is none");
+		errx(1, "taskstats: bad answer");
 	nla_memcpy(&answer, stats[TASKSTATS_TYPE_STATS], sizeof(answer));
 	*(uint64_t *)total += answer.ac_utime * 1000;	/* it is in us */
 	return NL_OK;
@@ -236,7 +236,7 @@ static uint64_t read_iterator(const struct crowd *crowd, uint64_t *times)
 	for (i = 0; i < crowd->n; i++) {
 		const struct thread_time *sum = &sums[crowd->pids[i]];
 
-		/* As the kernel does: the precise runtime, split as the ticks say */
+		/* As the kernel does: split the precise runtime in proportion to the ticks. */
 		times[i] = !sum->stime ? sum->runtime : !sum->utime ? 0 :
 			   (uint64_t)((unsigned __int128)sum->runtime * sum->utime /
 				      (sum->utime + sum->stime));
@@ -251,7 +251,7 @@ static void close_iterator(void)
 	free(sums);
 }
 
-/* Tools; their whole CPU time counts, as that is what a user pays. */
+/* Tools. All of their CPU time counts, because that is what the user pays. */
 
 static uint64_t run(char *const *argv, uint64_t *times, const struct crowd *crowd,
 		    bool (*parse)(char *line, pid_t *pid, uint64_t *time))
@@ -327,15 +327,15 @@ static uint64_t run_top(const struct crowd *crowd, uint64_t *times)
 	uint64_t took = run(argv, times, crowd, parse_top);
 	int i;
 
-	/* It shows user and system time as one; to be compared, the latter goes. */
+	/* It shows the sum of user and system time: subtract system time to compare. */
 	for (i = 0; i < crowd->n; i++)
 		times[i] -= MIN(times[i], stat_time(crowd->pids[i], STIME));
 	return took;
 }
 
 /*
- * Times are printed in hundredths of a second. Of taskstats they are in us, but count
- * ticks of 4 ms, each of which is taken for user time or system time as a whole.
+ * Most of these print hundredths of a second. taskstats reports us, but counts ticks of 4 ms,
+ * and charges each tick as a whole to user time or to system time.
  */
 const struct rival rivals[] = {
 	{ "stat-opening", NULL, read_stat_opening, NULL, 20 * MSEC, false },
