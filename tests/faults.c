@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * faults.c - every allocation and every copy to or from a user fails once
+ * faults.c - every allocation and every copy to or from user space fails once
  *
- * Kernels with fault injection have /proc/thread-self/fail-nth: the n-th chance
- * to fail that this thread meets is taken. Count n up until it is not met.
+ * Kernels with fault injection have /proc/thread-self/fail-nth, which makes the n-th
+ * point of failure in this thread fail. Count n up until that point is not reached.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -21,9 +21,10 @@
 
 #define DEBUGFS	"/sys/kernel/debug/"
 
-static bool can_inject(void)
+static const char *cannot_inject(void)
 {
-	return !access("/proc/thread-self/fail-nth", W_OK);
+	return access("/proc/thread-self/fail-nth", W_OK) ?
+	       "this kernel cannot inject faults (see KERNEL=debug)" : NULL;
 }
 
 static void set_address(const char *point, const char *bound, unsigned long address)
@@ -36,8 +37,8 @@ static void set_address(const char *point, const char *bound, unsigned long addr
 }
 
 /*
- * Only chances that a thread meets while it is in @function, or all for NULL.
- * How many there are is different each time, but not in a few functions.
+ * Inject failures only while a thread is in @function; anywhere if it is NULL.
+ * Overall, the number of points varies from run to run; in a few functions it does not.
  */
 static void only_within(const char *function)
 {
@@ -75,9 +76,9 @@ static void allow_faults(void)
 }
 
 /*
- * Do @operation (0 or an errno; it asserts nothing) with its n-th chance to fail
- * within @function (NULL: anywhere) taken, for each n, and call @verify with what it
- * said. Returns how many chances there were.
+ * For each n, run @operation with a failure at its n-th point within @function (NULL:
+ * anywhere), and pass its result to @verify. @operation returns 0 or an errno, and must
+ * not assert anything. Returns the number of points.
  */
 static int fail_each_within(const char *function, int (*operation)(void),
 			    void (*verify)(int err))
@@ -92,7 +93,7 @@ static int fail_each_within(const char *function, int (*operation)(void),
 
 		ck_assert_int_eq(pwrite(fd, text, (size_t)size, 0), size);
 		err = operation();
-		/* To read what is left of n is a chance to fail, too. */
+		/* Reading back what is left of n can fail, too. */
 		size = pread(fd, text, sizeof(text) - 1, 0);
 		while (pwrite(fd, "0", 1, 0) != 1)
 			ck_assert_int_eq(errno, EFAULT);
@@ -100,7 +101,7 @@ static int fail_each_within(const char *function, int (*operation)(void),
 			break;
 		text[size] = '\0';
 		if (atoi(text))
-			break;	/* it never came to the n-th */
+			break;	/* it never reached the n-th point */
 		verify(err);
 	}
 	ck_assert_int_eq(err, 0);
@@ -134,7 +135,7 @@ static long workqueue_objects(void)
 	return objects("pool_workqueue");
 }
 
-/* What was freed a moment ago may still be counted: the least of two seconds */
+/* Objects freed a moment ago may still be counted: take the minimum over two seconds */
 static long settled(long (*count)(void))
 {
 	int64_t end = now() + 2 * SEC;
@@ -145,28 +146,28 @@ static long settled(long (*count)(void))
 	return least;
 }
 
-START_TEST(every_failure_while_loading_is_undone)
+TEST(every_failure_while_loading_is_undone,
+	.parameters = NOT_LOADED, .seconds = 120, .skip = cannot_inject)
 {
 	long before = settled(workqueue_objects);
 
 	module_file = OK(open(MODULE, O_RDONLY | O_CLOEXEC));
 	note("%d points of failure", fail_each(load, verify_load));
 	ck_assert_int_eq(unload_module(), 0);
-	/* The module's own steps: in the rest one can be missed, as their number varies. */
+	/* The module's own steps. Among the rest, one can be missed, as their number varies. */
 	note("%d of the module's own", fail_each_within("do_one_initcall", load, verify_load));
 	enroll(getpid());
 	await_update();
 	ck_assert_int_eq(unload_module(), 0);
 	await_few(workqueue_objects, before);
 }
-END_TEST
 
 static pid_t pid;
 static int file;
 
 static int register_pid(void)
 {
-	return put_pid(file, pid);
+	return send_pid(file, pid);
 }
 
 static void verify_register(int err)
@@ -179,22 +180,22 @@ static void verify_register(int err)
 	ck_assert_int_eq(write_pid(-pid), 0);
 }
 
-START_TEST(every_failure_while_registering_is_enomem_or_efault_and_undone)
+TEST(every_failure_while_registering_is_enomem_or_efault_and_undone,
+	.seconds = 60, .skip = cannot_inject)
 {
 	pid = spawn_idle();
 	file = status_open();
 	note("%d points of failure", fail_each(register_pid, verify_register));
 	ck_assert_int_eq(lines(), 1);
 }
-END_TEST
 
-static int take_back(void)
+static int unregister(void)
 {
 	int fd = open(STATUS, O_WRONLY | O_CLOEXEC), err;
 
 	if (fd < 0)
 		return errno;
-	err = put_pid(fd, -pid);
+	err = send_pid(fd, -pid);
 	close(fd);
 	return err;
 }
@@ -206,14 +207,14 @@ static void verify_take_back(int err)
 	enroll(pid);
 }
 
-START_TEST(every_failure_while_opening_and_taking_back_is_reported)
+TEST(every_failure_while_opening_and_unregistering_is_reported,
+	.seconds = 60, .skip = cannot_inject)
 {
 	pid = spawn_idle();
 	enroll(pid);
-	note("%d points of failure", fail_each(take_back, verify_take_back));
+	note("%d points of failure", fail_each(unregister, verify_take_back));
 	ck_assert_int_eq(lines(), 0);
 }
-END_TEST
 
 static char *whole;
 
@@ -232,7 +233,7 @@ static int read_whole(void)
 		err = errno;
 	close(fd);
 	text[size] = '\0';
-	/* What came before an error is right all the same. */
+	/* Whatever was read before an error must still be right. */
 	if (strncmp(text, whole, size) || (!err && strcmp(text, whole)))
 		err = EILSEQ;
 	return err;
@@ -243,7 +244,7 @@ static void verify_read(int err)
 	ck_assert_msg(err == 0 || err == ENOMEM || err == EFAULT, "errno %d", err);
 }
 
-START_TEST(every_failure_while_opening_and_reading_is_reported)
+TEST(every_failure_while_opening_and_reading_is_reported, .seconds = 60, .skip = cannot_inject)
 {
 	int i;
 
@@ -251,17 +252,4 @@ START_TEST(every_failure_while_opening_and_reading_is_reported)
 		enroll(spawn_idle());
 	whole = read_list();
 	note("%d points of failure", fail_each(read_whole, verify_read));
-}
-END_TEST
-
-void test_faults(void)
-{
-	static const char why[] = "this kernel cannot inject faults (see KERNEL=debug)";
-
-	RUN_IF(can_inject(), why, every_failure_while_loading_is_undone, 120, NOT_LOADED);
-	RUN_IF(can_inject(), why,
-	       every_failure_while_registering_is_enomem_or_efault_and_undone, 60, NEVER);
-	RUN_IF(can_inject(), why, every_failure_while_opening_and_taking_back_is_reported,
-	       60, NEVER);
-	RUN_IF(can_inject(), why, every_failure_while_opening_and_reading_is_reported, 60, NEVER);
 }

@@ -1,9 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the tests share
+ * Shared by all tests. To add a test, write it in one place:
  *
- * Every test runs in a process of its own, as root, with the module freshly
- * loaded and nothing registered; see RUN() for how.
+ *	#include "harness.h"
+ *
+ *	TEST(a_process_of_mine_is_listed, .parameters = SOON, .seconds = 20)
+ *	{
+ *		pid_t pid = spawn_idle();
+ *
+ *		enroll(pid);
+ *		await_update();
+ *		ck_assert_int_ge(listed(pid), 0);
+ *	}
+ *
+ * It runs in its own process, as root, with the module freshly loaded and nothing
+ * registered. Its topic is the name of its file.
  */
 #ifndef HARNESS_H
 #define HARNESS_H
@@ -21,56 +32,69 @@
 #define TICK		(SEC / 100)		/* of /proc/PID/stat, in ns */
 #define NEVER		"period_ms=3600000"	/* module parameters: no update in a test */
 #define SOON		"period_ms=20"
-#define NOT_LOADED	NULL
+#define NOT_LOADED	"not loaded"
+/* For .needs: trace events, PID and user namespaces, memory cgroups */
+#define TRACING		"/sys/kernel/tracing/events/workqueue/workqueue_execute_start"
+#define PID_NAMESPACES	"/proc/self/ns/pid"
+#define USER_NAMESPACES	"/proc/self/ns/user"
+#define MEMORY_CGROUPS	"/proc/kpagecgroup"
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define NOBODY		1000			/* a user without any rights */
 
-/* Topics, one a file: each runs its tests */
-void test_write(void);
-void test_rights(void);
-void test_list(void);
-void test_measure(void);
-void test_lifetime(void);
-void test_namespace(void);
-void test_period(void);
-void test_module(void);
-void test_stress(void);
-void test_userapp(void);
-void test_faults(void);
-void test_load(void);
-void test_hostile(void);
-void test_limits(void);
-void test_default_period(void);
-void test_hour(void);
-
 /**
- * RUN() - run a test, if it was asked for, and report its outcome
- * @test: made with START_TEST; named after the behaviour that it proves
- * @seconds: how long it may take; on kernels with bug finders four times as long
- * @parameters: of the module, or NOT_LOADED
+ * struct test - a test, as registered by TEST()
+ * @name: the behaviour that it proves
+ * @file: its file, which names its topic
+ * @parameters: of the module, or NOT_LOADED; NULL for NEVER
+ * @seconds: time limit, four times as long with bug finders; 0 for 10
+ * @needs: a file that a feature of the kernel brings; without it, the test is skipped
+ * @skip: returns why the test cannot run here, or NULL if it can; may be absent
+ * @check: the test itself, for Check
+ * @next: the test registered after this one
  */
-#define RUN(test, seconds, parameters) run_test(test, #test, seconds, parameters)
-void run_test(const TTest *test, const char *name, int seconds, const char *parameters);
+struct test {
+	const char *name;
+	const char *file;
+	const char *parameters;
+	int seconds;
+	const char *needs;
+	const char *(*skip)(void);
+	const TTest **check;
+	struct test *next;
+};
 
-/* The same where a condition holds; elsewhere print why it cannot */
-#define RUN_IF(condition, why, test, seconds, parameters) do {		\
-	if (condition)							\
-		RUN(test, seconds, parameters);				\
-	else								\
-		skip_test(#test, why);					\
-} while (0)
-void skip_test(const char *name, const char *why);
+void register_test(struct test *test);
 
-/* A remark on what a test found, for its output */
+#define TEST(test_name, ...)						\
+	static const TTest *test_name;					\
+	__attribute__((constructor))					\
+	static void test_name##_register(void)				\
+	{								\
+		static struct test test = {				\
+			.name = #test_name, .file = __FILE__,		\
+			.check = &test_name, __VA_ARGS__		\
+		};							\
+									\
+		register_test(&test);					\
+	}								\
+	START_TEST(test_name)
+
+/* Report an event to tests/grade, if that judges somebody else's module */
+void tell(const char *event, const char *text);
+
+/* Print a remark on what a test found, and report it */
 __attribute__((format(printf, 1, 2))) void note(const char *format, ...);
 
-/* Is this a kernel with bug finders, for which the tests take their time? */
+/* For .skip: why a test cannot run with one CPU, if there is only one */
+const char *one_cpu(void);
+
+/* Is this a kernel with bug finders, on which tests run longer? */
 bool finds_bugs(void);
 
 /*
- * Assert that a system call succeeded; its value is then that of the call. Not one of
- * Check's assertions: one that holds makes a note of it under a lock, which a child of
- * fork() finds taken for ever when another thread was just doing so.
+ * Assert that a system call succeeded, and evaluate to its result. This avoids Check's
+ * assertions: even one that passes is recorded under a lock, and a child of fork() finds that
+ * lock taken for ever if another thread held it at the fork.
  */
 #define OK(call) ({							\
 	__typeof__(call) ok_ = (call);					\
@@ -79,55 +103,61 @@ bool finds_bugs(void);
 	ok_;								\
 })
 
-/* The module. Returns are 0 or an errno. */
+/* The module. These return 0 or an errno. */
+const char *module_name(void);
 int load_module(const char *parameters);
+void must_load(const char *parameters);		/* a test fails if it does not */
 int unload_module(void);
+void load_and_unload(void);	/* the kernel has its own remarks on the first load */
 
-/* The file. Writes return 0, once all is written, or an errno. */
+/* The file. Writes return 0 once everything is written, or an errno. */
 int status_open(void);
 int write_bytes(int fd, const void *bytes, size_t count);
-int put_pid(int fd, pid_t pid);
+int send_pid(int fd, pid_t pid);
 int write_text(const char *text);		/* opens, writes, closes */
 int write_pid(pid_t pid);
 void enroll(pid_t pid);				/* write_pid() that must succeed */
-char *read_all(int fd, size_t chunk);		/* from the position on; free() it */
+char *read_all(int fd, size_t chunk);		/* from the current position; free() it */
 char *read_list(void);				/* free() it */
-int64_t listed(pid_t pid);			/* ns, or -1; fails on a second line */
+int64_t listed(pid_t pid);			/* ns, or -1; fails if it has two lines */
 int lines(void);
 void await_update(void);
 
 /* Time */
 int64_t now(void);				/* ns, monotonic */
 void nap(int64_t ns);
-bool await_until(int64_t deadline);		/* for polling: naps, false when over */
+int64_t period(void);				/* that the assignment asks for */
+bool await_until(int64_t deadline);		/* for polling: naps; false once it is over */
 int64_t stat_utime(pid_t pid);			/* from /proc/PID/stat, in ns */
-void burn(int64_t ns);				/* use so much CPU time, MOST of it in user mode */
+int64_t stat_stime(pid_t pid);
+void burn(int64_t ns);				/* use CPU time, MOST of it in user mode */
 #define MOST(ns) ((ns) * (finds_bugs() ? 5 : 8) / 10)
 
 /* Processes; all of them are killed when the test ends. */
 pid_t spawn(void (*run)(void *argument), void *argument);
 pid_t spawn_idle(void);
-void spawn_many(pid_t *pids, int n);		/* idle ones, which cost little; once a test */
-void finish_many(void);				/* those that are not 0; also at the end */
+void spawn_many(pid_t *pids, int n);		/* cheap idle ones; only once per test */
+void finish_many(void);				/* but not zeroed entries; runs at the end, too */
 pid_t spawn_as(pid_t pid, void (*run)(void *argument), void *argument);
 void idle(void *unused);
 void burn_forever(void *unused);
 void finish(pid_t pid);				/* kill and reap */
-long process_objects(void);			/* task_structs and pids, used or lost */
-long objects(const char *cache);		/* how many a slab cache of the kernel's has */
-void await_few(long (*count)(void), long most);	/* what is freed may take its time */
+long process_objects(void);			/* task_structs and pids, in use or leaked */
+long objects(const char *cache);		/* in a slab cache of the kernel */
+void await_few(long (*count)(void), long most);	/* frees may be delayed */
 void become(uid_t user);			/* for the rest of this process */
-int wait_status(pid_t pid);			/* of a child that must exit: its status */
+int wait_status(pid_t pid);			/* the exit status of a child, which must exit */
 
-/* A file's whole text (at most 1 MiB, free() it), and writing one */
+/* Read a whole file (at most 1 MiB; free() it), or write one */
 char *slurp(const char *path);
 void spew(const char *path, const char *text);
 
-/* The kernel's log; mark it, then see what has come since */
+/* The kernel's log: mark it, then see what was added */
 void log_mark(void);
-int log_lines(char **text);			/* number of the module's own */
+int log_lines(char **text);			/* number of the module's own lines */
 
 /* The kernel's trace of the module: see trace.c */
+#define UPDATE	"function mp1_update"
 void trace_begin(void);
 bool trace_next(const char *word, int64_t *when, int64_t deadline);
 

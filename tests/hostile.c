@@ -2,8 +2,8 @@
 /*
  * hostile.c - random calls from eight unprivileged threads
  *
- * Half of them are in PID and user namespaces of their own. The seed is printed;
- * MP1_SEED=... make test TESTS=hostile makes the same calls again.
+ * Half of them run in their own PID and user namespaces. The test prints its seed;
+ * MP1_SEED=... make test TESTS=hostile repeats the same calls.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -30,7 +30,7 @@ enum { THREADS = 8, FILES = 8, CHILDREN = 6 };
 
 static unsigned int seed;
 static int64_t deadline;
-static int mail[2];		/* a socket pair, by which descriptors are passed around */
+static int mail[2];		/* a socket pair for passing descriptors around */
 
 static uint32_t rnd(uint32_t *state, uint32_t below)
 {
@@ -40,7 +40,7 @@ static uint32_t rnd(uint32_t *state, uint32_t below)
 	return *state % below;
 }
 
-/* Something to write: mostly near to what is right */
+/* Something to write: usually almost right */
 static size_t compose(uint32_t *r, char *buffer, size_t room, const pid_t *children)
 {
 	static const char *const odd[] = {
@@ -212,7 +212,8 @@ static void attack_as_nobody(void *number)
 	attack(number);
 }
 
-START_TEST(random_calls_from_eight_unprivileged_threads_do_no_harm)
+TEST(random_calls_from_eight_unprivileged_threads_do_no_harm,
+	.parameters = "period_ms=10", .seconds = 240, .needs = USER_NAMESPACES)
 {
 	const char *given = getenv("MP1_SEED");
 	pid_t pids[THREADS];
@@ -229,15 +230,9 @@ START_TEST(random_calls_from_eight_unprivileged_threads_do_no_harm)
 		pids[i] = spawn(attack_as_nobody, (void *)i);
 	for (i = 0; i < THREADS; i++)
 		ck_assert_int_eq(wait_status(pids[i]), 0);
-	/* The module is what it was. */
+	/* The module still works. */
 	enroll(getpid());
 	await_update();
 	ck_assert_int_ge(listed(getpid()), 0);
 	ck_assert_int_eq(write_text("nonsense"), EINVAL);
-}
-END_TEST
-
-void test_hostile(void)
-{
-	RUN(random_calls_from_eight_unprivileged_threads_do_no_harm, 240, "period_ms=10");
 }

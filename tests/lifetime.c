@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* lifetime.c - exits, final totals, and PIDs that are given to other processes */
+/* lifetime.c - exits, final totals, and reused PIDs */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
@@ -24,7 +24,7 @@ static void await_exit(pid_t pid)
 	OK(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT));
 }
 
-/* Reap @pid; its user CPU time in ns, as wait4() reports it */
+/* Reap @pid and return its user CPU time in ns, as reported by wait4() */
 static int64_t reap(pid_t pid)
 {
 	struct rusage usage;
@@ -33,26 +33,26 @@ static int64_t reap(pid_t pid)
 	return usage.ru_utime.tv_sec * SEC + usage.ru_utime.tv_usec * 1000;
 }
 
-static void assert_total(int64_t listed, int64_t total)
+static void assert_total(int64_t shown, int64_t total)
 {
-	ck_assert_msg(llabs(listed - total) <= 2 * TICK, "listed %.6f s, wait4() %.6f s",
-		      (double)listed / SEC, (double)total / SEC);
+	ck_assert_msg(llabs(shown - total) <= 2 * TICK, "listed %.6f s, wait4() %.6f s",
+		      (double)shown / SEC, (double)total / SEC);
 }
 
 /*
- * A process can be waited for when its last thread is still about to leave the CPU; that
- * moment counts, too. Returns what is listed now.
+ * A process can be waited for while its last thread is still leaving the CPU. That moment
+ * counts, too, so the total may grow a little. Returns what is listed now.
  */
 static int64_t assert_still(int64_t before, pid_t pid)
 {
-	int64_t now = listed(pid);
+	int64_t after = listed(pid);
 
-	ck_assert_msg(now >= before && now - before <= TICK, "%.6f s, before %.6f s",
-		      (double)now / SEC, (double)before / SEC);
-	return now;
+	ck_assert_msg(after >= before && after - before <= TICK, "%.6f s, before %.6f s",
+		      (double)after / SEC, (double)before / SEC);
+	return after;
 }
 
-START_TEST(an_exited_process_shows_its_final_total_before_and_after_it_is_reaped)
+TEST(an_exited_process_shows_its_final_total_before_and_after_it_is_reaped, .seconds = 20)
 {
 	int64_t burned = 500 * MSEC, before, total;
 	pid_t pid = spawn(burn_argument, &burned);
@@ -67,7 +67,6 @@ START_TEST(an_exited_process_shows_its_final_total_before_and_after_it_is_reaped
 	assert_total(before, total);
 	ck_assert_int_eq(listed(pid), before);
 }
-END_TEST
 
 static void *burn_a_while(void *unused)
 {
@@ -85,7 +84,7 @@ static void burn_threads_and_exit(void *unused)
 	pthread_exit(NULL);	/* the last thread ends the process */
 }
 
-START_TEST(the_final_total_holds_all_threads)
+TEST(the_final_total_counts_all_threads, .seconds = 20)
 {
 	pid_t pid = spawn(burn_threads_and_exit, NULL);
 	int64_t before;
@@ -97,15 +96,15 @@ START_TEST(the_final_total_holds_all_threads)
 	assert_total(before, reap(pid));
 	assert_still(before, pid);
 }
-END_TEST
 
-START_TEST(a_process_that_lived_between_two_updates_is_read_with_all_its_time)
+TEST(a_process_that_lived_between_two_updates_is_read_with_all_its_time,
+	.parameters = "period_ms=2500", .seconds = 40)
 {
 	int64_t burned = 1 * SEC;
 	pid_t pid;
 	int i;
 
-	/* 1 s fits between two updates, and no update is needed */
+	/* 1 s fits between two updates, so no update measures it */
 	await_update();
 	pid = spawn(burn_argument, &burned);
 	enroll(pid);
@@ -115,9 +114,9 @@ START_TEST(a_process_that_lived_between_two_updates_is_read_with_all_its_time)
 		ck_assert_int_gt(listed(pid), 700 * MSEC);
 	assert_total(listed(pid), reap(pid));
 }
-END_TEST
 
-START_TEST(a_zombie_stays_listed_over_updates_and_goes_when_it_was_reaped)
+TEST(a_zombie_stays_listed_until_it_is_reaped,
+	.parameters = SOON, .seconds = 20)
 {
 	pid_t pid = spawn_idle();
 	int i;
@@ -133,22 +132,20 @@ START_TEST(a_zombie_stays_listed_over_updates_and_goes_when_it_was_reaped)
 	await_update();
 	ck_assert_int_eq(listed(pid), -1);
 }
-END_TEST
 
-START_TEST(a_reaped_process_stays_listed_until_the_next_update)
+TEST(a_reaped_process_stays_listed_until_the_next_update, .seconds = 20)
 {
 	pid_t pid = spawn_idle();
 
 	enroll(pid);
 	finish(pid);
 	ck_assert_int_ge(listed(pid), 0);
-	ck_assert_int_eq(write_pid(-pid), ESRCH);	/* nobody has this PID */
+	ck_assert_int_eq(write_pid(-pid), ESRCH);	/* no process has this PID */
 	ck_assert_int_eq(write_pid(pid), ESRCH);
 	ck_assert_int_ge(listed(pid), 0);
 }
-END_TEST
 
-START_TEST(a_number_given_to_another_process_is_a_stranger_before_the_update)
+TEST(a_reused_pid_is_a_stranger_before_the_update, .seconds = 20)
 {
 	int64_t burned = 300 * MSEC, total;
 	pid_t pid = spawn(burn_argument, &burned);
@@ -158,7 +155,7 @@ START_TEST(a_number_given_to_another_process_is_a_stranger_before_the_update)
 	total = listed(pid);
 	reap(pid);
 	ck_assert_int_eq(spawn_as(pid, idle, NULL), pid);
-	total = assert_still(total, pid);		/* of the old one */
+	total = assert_still(total, pid);		/* the old one's */
 	ck_assert_int_eq(write_pid(-pid), ESRCH);	/* the new one is not registered */
 	ck_assert_int_eq(listed(pid), total);
 	enroll(pid);					/* and can be */
@@ -167,9 +164,9 @@ START_TEST(a_number_given_to_another_process_is_a_stranger_before_the_update)
 	ck_assert_int_eq(write_pid(-pid), 0);
 	ck_assert_int_eq(lines(), 0);
 }
-END_TEST
 
-START_TEST(a_number_given_to_another_process_is_a_stranger_after_the_update)
+TEST(a_reused_pid_is_a_stranger_after_the_update,
+	.parameters = SOON, .seconds = 20)
 {
 	pid_t pid = spawn_idle();
 
@@ -182,9 +179,8 @@ START_TEST(a_number_given_to_another_process_is_a_stranger_after_the_update)
 	await_update();
 	ck_assert_int_ge(listed(pid), 0);
 }
-END_TEST
 
-START_TEST(never_are_there_two_lines_with_one_pid)
+TEST(there_are_never_two_lines_with_one_pid, .seconds = 20)
 {
 	pid_t pid = spawn_idle();
 	int i;
@@ -199,10 +195,10 @@ START_TEST(never_are_there_two_lines_with_one_pid)
 	}
 	ck_assert_int_eq(lines(), 1);
 }
-END_TEST
 
-/* The kernel's own knob for PIDs, as any program with the right may use it */
-START_TEST(a_number_forced_by_ns_last_pid_is_a_stranger)
+/* The kernel's own knob for the next PID, which any privileged program can use */
+TEST(a_pid_reused_through_ns_last_pid_is_a_stranger,
+	.seconds = 20, .needs = "/proc/sys/kernel/ns_last_pid")
 {
 	pid_t old = spawn_idle(), new = -1;
 	char text[16];
@@ -221,19 +217,4 @@ START_TEST(a_number_forced_by_ns_last_pid_is_a_stranger)
 	ck_assert_int_eq(write_pid(-new), ESRCH);
 	enroll(new);
 	ck_assert_int_eq(lines(), 1);
-}
-END_TEST
-
-void test_lifetime(void)
-{
-	RUN(an_exited_process_shows_its_final_total_before_and_after_it_is_reaped, 20, NEVER);
-	RUN(the_final_total_holds_all_threads, 20, NEVER);
-	RUN(a_process_that_lived_between_two_updates_is_read_with_all_its_time, 40,
-	    "period_ms=2500");
-	RUN(a_zombie_stays_listed_over_updates_and_goes_when_it_was_reaped, 20, SOON);
-	RUN(a_reaped_process_stays_listed_until_the_next_update, 20, NEVER);
-	RUN(a_number_given_to_another_process_is_a_stranger_before_the_update, 20, NEVER);
-	RUN(a_number_given_to_another_process_is_a_stranger_after_the_update, 20, SOON);
-	RUN(never_are_there_two_lines_with_one_pid, 20, NEVER);
-	RUN(a_number_forced_by_ns_last_pid_is_a_stranger, 20, NEVER);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* module.c - load, unload at any moment, and what the log says */
+/* module.c - loading, unloading at any moment, and the log */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -15,13 +15,11 @@
 
 #include "harness.h"
 
-START_TEST(load_and_unload_say_one_line_each)
+TEST(load_and_unload_say_one_line_each, .parameters = NOT_LOADED)
 {
 	char *log;
 
-	/* Of the first one that is loaded, the kernel itself says that it is foreign. */
-	ck_assert_int_eq(load_module(NEVER), 0);
-	ck_assert_int_eq(unload_module(), 0);
+	load_and_unload();
 	log_mark();
 	ck_assert_int_eq(load_module("period_ms=700"), 0);
 	ck_assert_int_eq(log_lines(&log), 1);
@@ -32,9 +30,8 @@ START_TEST(load_and_unload_say_one_line_each)
 	ck_assert_int_eq(log_lines(&log), 1);
 	ck_assert_ptr_nonnull(strstr(log, "mp1: unloaded"));
 }
-END_TEST
 
-/* Registers, exits, updates, errors: all that a user can cause */
+/* Everything that a user can cause: registrations, exits, updates, errors */
 static void cause_everything(pid_t *pid)
 {
 	*pid = spawn_idle();
@@ -47,7 +44,7 @@ static void cause_everything(pid_t *pid)
 	await_update();
 }
 
-START_TEST(nothing_that_a_user_does_shows_in_the_log)
+TEST(nothing_that_a_user_does_shows_in_the_log, .parameters = SOON, .seconds = 20)
 {
 	char *log;
 	pid_t pid;
@@ -56,9 +53,9 @@ START_TEST(nothing_that_a_user_does_shows_in_the_log)
 	cause_everything(&pid);
 	ck_assert_msg(log_lines(&log) == 0, "%s", log);
 }
-END_TEST
 
-START_TEST(dynamic_debug_shows_registrations_exits_and_updates)
+TEST(dynamic_debug_shows_registrations_exits_and_updates,
+	.parameters = SOON, .seconds = 20, .needs = "/proc/dynamic_debug/control")
 {
 	char *log;
 	char text[64];
@@ -70,15 +67,14 @@ START_TEST(dynamic_debug_shows_registrations_exits_and_updates)
 	log_lines(&log);
 	snprintf(text, sizeof(text), "mp1: %d: registered", pid);
 	ck_assert_ptr_nonnull(strstr(log, text));
-	snprintf(text, sizeof(text), "mp1: %d: taken back", pid);
+	snprintf(text, sizeof(text), "mp1: %d: unregistered", pid);
 	ck_assert_ptr_nonnull(strstr(log, text));
 	snprintf(text, sizeof(text), "mp1: %d: exited after ", pid);
 	ck_assert_ptr_nonnull(strstr(log, text));
 	ck_assert_ptr_nonnull(strstr(log, "mp1: updated 1 process"));
 }
-END_TEST
 
-START_TEST(unload_with_the_file_open_cuts_it_off)
+TEST(unload_with_the_file_open_cuts_it_off, .seconds = 20)
 {
 	int fd = status_open(), half = status_open();
 	char c;
@@ -90,15 +86,14 @@ START_TEST(unload_with_the_file_open_cuts_it_off)
 	ck_assert_int_eq(read(fd, &c, 1), -1);
 	ck_assert_int_eq(write(fd, "1", 1), -1);
 	ck_assert_int_eq(read(half, &c, 1), -1);
-	ck_assert_int_eq(load_module(NEVER), 0);	/* which revives no descriptor */
+	ck_assert_int_eq(load_module(NEVER), 0);	/* does not revive descriptors */
 	ck_assert_int_eq(read(fd, &c, 1), -1);
 	close(fd);
 	close(half);
 	ck_assert_int_eq(lines(), 0);
 }
-END_TEST
 
-/* Of the size that the module's have, or about */
+/* Count objects of about the size of the module's. */
 static long small_objects(void)
 {
 	char *slabs = slurp("/proc/slabinfo"), *line;
@@ -116,18 +111,18 @@ static long small_objects(void)
 	return all;
 }
 
-START_TEST(unload_with_thousands_registered_leaves_nothing)
+TEST(unload_with_thousands_registered_leaves_nothing, .seconds = 60, .needs = "/proc/slabinfo")
 {
 	enum { MANY = 2000 };
 	static pid_t pids[MANY];
 	long before = process_objects(), small;
 	int i;
 
-	/* Half of them live at the unload, half were reaped: only the module holds these. */
+	/* At unload, half are alive; the others were reaped, and only the module holds them. */
 	spawn_many(pids, MANY);
 	small = small_objects();
 	for (i = 0; i < 2 * MANY; i++)
-		enroll(pids[i % MANY]);	/* the second time it is known already */
+		enroll(pids[i % MANY]);	/* each twice; the second time changes nothing */
 	ck_assert_int_ge(small_objects() - small, MANY / 2);
 	for (i = 0; i < MANY; i += 2)
 		finish(pids[i]);
@@ -139,10 +134,10 @@ START_TEST(unload_with_thousands_registered_leaves_nothing)
 	await_few(process_objects, before + MANY / 2);	/* a leak would leave MANY */
 	ck_assert_int_eq(load_module(NEVER), 0);
 }
-END_TEST
 
-/* It takes a while to drop them all, in which the timer could expire. */
-START_TEST(unload_with_thousands_registered_while_the_timer_runs)
+/* Dropping them all takes a while, in which the timer could expire. */
+TEST(unload_with_thousands_registered_while_the_timer_runs,
+	.parameters = NOT_LOADED, .seconds = 180)
 {
 	enum { MANY = 2000 };
 	static pid_t pids[MANY];
@@ -157,13 +152,13 @@ START_TEST(unload_with_thousands_registered_while_the_timer_runs)
 		ck_assert_int_eq(unload_module(), 0);
 	}
 }
-END_TEST
 
 /*
- * What the module has dropped it frees when a grace period has passed; the kernel frees
- * the module when another one has, which here is over at once.
+ * The module frees dropped processes after a grace period. The kernel frees the module after
+ * another one, which this test makes expedited, so that it is over at once.
  */
-START_TEST(unload_waits_until_the_last_process_was_freed)
+TEST(unload_waits_until_the_last_process_was_freed,
+	.seconds = 20, .needs = "/sys/kernel/rcu_normal")
 {
 	static pid_t pids[100];
 	char *normal = slurp("/sys/kernel/rcu_normal");	/* 1 on real-time kernels */
@@ -178,14 +173,13 @@ START_TEST(unload_waits_until_the_last_process_was_freed)
 	spew("/sys/kernel/rcu_expedited", "0");
 	spew("/sys/kernel/rcu_normal", normal);
 	free(normal);
-	/* Two more grace periods: whoever was forgotten is freed by a function that is gone. */
+	/* Two more grace periods: a forgotten process would be freed by a function that is gone. */
 	for (i = 0; i < 2; i++)
 		OK(syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0));
 	ck_assert_int_eq(load_module(NEVER), 0);
 }
-END_TEST
 
-START_TEST(load_and_unload_a_hundred_times)
+TEST(load_and_unload_a_hundred_times, .parameters = NOT_LOADED, .seconds = 60)
 {
 	int i;
 
@@ -197,7 +191,6 @@ START_TEST(load_and_unload_a_hundred_times)
 		ck_assert_int_eq(unload_module(), 0);
 	}
 }
-END_TEST
 
 static volatile bool hammering;
 
@@ -205,7 +198,7 @@ static void *hammer(void *unused)
 {
 	char buffer[512], text[16];
 
-	setpriority(PRIO_PROCESS, 0, 10);	/* leave it to the other to load and unload */
+	setpriority(PRIO_PROCESS, 0, 10);	/* so that the other thread can load and unload */
 	snprintf(text, sizeof(text), "%d", getpid());
 	while (hammering) {
 		int fd = open(STATUS, O_RDWR | O_CLOEXEC);
@@ -236,7 +229,8 @@ static void *hammer(void *unused)
 	return unused;
 }
 
-START_TEST(unload_at_any_moment_while_others_fork_register_read_and_exit)
+TEST(unload_at_any_moment_while_others_fork_register_read_and_exit,
+	.parameters = NOT_LOADED, .seconds = 300)
 {
 	const int rounds = finds_bugs() ? 500 : 100;
 	pthread_t threads[8];
@@ -248,25 +242,11 @@ START_TEST(unload_at_any_moment_while_others_fork_register_read_and_exit)
 	for (i = 0; i < rounds; i++) {
 		ck_assert_int_eq(load_module("period_ms=10"), 0);
 		enroll(getpid());
-		/* The timer expires 10 ms later: from before it to after the work */
+		/* The timer expires after 10 ms: unload from just before that to after the work. */
 		nap(8 * MSEC + i * 8 * MSEC / rounds);
 		ck_assert_int_eq(unload_module(), 0);
 	}
 	hammering = false;
 	for (i = 0; i < 8; i++)
 		pthread_join(threads[i], NULL);
-}
-END_TEST
-
-void test_module(void)
-{
-	RUN(load_and_unload_say_one_line_each, 10, NOT_LOADED);
-	RUN(nothing_that_a_user_does_shows_in_the_log, 20, SOON);
-	RUN(dynamic_debug_shows_registrations_exits_and_updates, 20, SOON);
-	RUN(unload_with_the_file_open_cuts_it_off, 20, NEVER);
-	RUN(unload_with_thousands_registered_leaves_nothing, 60, NEVER);
-	RUN(unload_with_thousands_registered_while_the_timer_runs, 180, NOT_LOADED);
-	RUN(unload_waits_until_the_last_process_was_freed, 20, NEVER);
-	RUN(load_and_unload_a_hundred_times, 60, NOT_LOADED);
-	RUN(unload_at_any_moment_while_others_fork_register_read_and_exit, 300, NOT_LOADED);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* period.c - when updates come, and that nothing runs when nothing is registered */
+/* period.c - when updates happen, and that nothing runs while nothing is registered */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -10,76 +10,23 @@
 
 #include "harness.h"
 
-#define UPDATE		"function mp1_update"
-#define EXPIRE		"function=mp1_expire [mp1] now="	/* not its start */
+#define EXPIRE		"function=mp1_expire [mp1] now="	/* not timer_start */
 
-START_TEST(ten_updates_at_the_default_period_take_50_seconds)
-{
-	int64_t first, last = 0;
-	double period;
-	int i;
-
-	trace_begin();
-	enroll(getpid());
-	ck_assert(trace_next(UPDATE, &first, now() + 30 * SEC));
-	for (i = 0; i < 10; i++)
-		ck_assert(trace_next(UPDATE, &last, now() + 30 * SEC));
-	period = (double)(last - first) / 10 / SEC;
-	ck_assert_msg(period > 4.95 && period < 5.05, "%.3f s from update to update", period);
-}
-END_TEST
-
-/* In virtual time, where no busy host delays an update or lets one be missed */
-START_TEST(a_period_that_is_no_whole_number_of_ticks_is_exact_too)
-{
-	enum { UPDATES = 1000 };	/* 10 ms are 2.5 ticks of 250 Hz */
-	int64_t first, last = 0;
-	int i;
-
-	trace_begin();
-	enroll(getpid());
-	ck_assert(trace_next(UPDATE, &first, now() + 30 * SEC));
-	for (i = 0; i < UPDATES; i++)
-		ck_assert(trace_next(UPDATE, &last, now() + 30 * SEC));
-	ck_assert_msg(llabs(last - first - UPDATES * 10 * MSEC) <= 10 * MSEC,
-		      "%.6f s from update to update", (double)(last - first) / UPDATES / SEC);
-}
-END_TEST
-
-START_TEST(an_hour_has_720_updates)
-{
-	int64_t start, when;
-	int n = 0;
-
-	trace_begin();
-	enroll(getpid());
-	start = now();
-	while (now() < start + 3600 * SEC) {
-		nap(10 * SEC);
-		while (trace_next(UPDATE, &when, 0))
-			n += when < start + 3600 * SEC;
-	}
-	/* Check stumbles over durations whose lower 32 bits of microseconds are negative. */
-	nap(800 * SEC);
-	ck_assert_msg(n >= 719 && n <= 721, "%d updates", n);
-}
-END_TEST
-
-START_TEST(the_first_update_comes_a_period_after_the_first_registration)
+TEST(the_first_update_comes_a_period_after_the_first_registration,
+	.parameters = "period_ms=500", .seconds = 30, .needs = TRACING)
 {
 	int64_t start, when;
 
 	trace_begin();
-	nap(300 * MSEC);	/* it is the registration that counts, not the load */
+	nap(300 * MSEC);	/* the registration counts, not the load */
 	start = now();
 	enroll(getpid());
 	ck_assert(trace_next(UPDATE, &when, start + 20 * SEC));
 	ck_assert_msg(when - start > 490 * MSEC && when - start < 800 * MSEC, "after %.3f s",
 		      (double)(when - start) / SEC);
 }
-END_TEST
 
-/* Nothing of the module's timer must happen in 25 periods of 20 ms. */
+/* In 25 periods of 20 ms, there must be no event of the module. */
 static void assert_idle(void)
 {
 	int64_t end = now() + 500 * MSEC;
@@ -87,7 +34,8 @@ static void assert_idle(void)
 	ck_assert(!trace_next("mp1_", NULL, end));
 }
 
-START_TEST(a_loaded_module_without_a_registered_process_runs_no_timer)
+TEST(a_loaded_module_without_a_registered_process_runs_no_timer,
+	.parameters = SOON, .seconds = 20, .needs = TRACING)
 {
 	trace_begin();
 	assert_idle();
@@ -95,9 +43,9 @@ START_TEST(a_loaded_module_without_a_registered_process_runs_no_timer)
 	ck_assert_int_eq(lines(), 0);
 	assert_idle();
 }
-END_TEST
 
-START_TEST(the_timer_stops_when_the_last_registration_is_taken_back)
+TEST(the_timer_stops_when_the_last_process_is_unregistered,
+	.parameters = SOON, .seconds = 30, .needs = TRACING)
 {
 	int i;
 
@@ -111,13 +59,13 @@ START_TEST(the_timer_stops_when_the_last_registration_is_taken_back)
 		ck_assert(trace_next(UPDATE, NULL, now() + 5 * SEC));
 		ck_assert_int_eq(write_pid(-getpid()), 0);
 		while (trace_next("mp1_", NULL, 0))
-			;	/* what happened until now */
+			;	/* skip past events */
 		assert_idle();
 	}
 }
-END_TEST
 
-START_TEST(the_timer_stops_when_the_last_registered_process_has_gone)
+TEST(the_timer_stops_when_the_last_registered_process_is_reaped,
+	.parameters = SOON, .seconds = 30, .needs = TRACING)
 {
 	pid_t pid = spawn_idle();
 
@@ -130,9 +78,8 @@ START_TEST(the_timer_stops_when_the_last_registered_process_has_gone)
 		;
 	assert_idle();
 }
-END_TEST
 
-START_TEST(the_timer_expires_once_an_update)
+TEST(the_timer_expires_once_an_update, .parameters = SOON, .seconds = 30, .needs = TRACING)
 {
 	int64_t end;
 	int expiries = 0;
@@ -144,14 +91,15 @@ START_TEST(the_timer_expires_once_an_update)
 	ck_assert_msg(expiries >= (finds_bugs() ? 20 : 30) && expiries <= 51,
 		      "%d expiries in 1 s of 20 ms periods", expiries);
 }
-END_TEST
 
-START_TEST(a_period_out_of_range_is_einval_and_one_line_in_the_log)
+TEST(a_period_out_of_range_is_einval_and_one_line_in_the_log,
+	.parameters = NOT_LOADED, .seconds = 30)
 {
 	static const char *const bad[] = { "0", "9", "3600001", "4294967295" };
 	char text[32], *log, *line;
 	size_t i;
 
+	load_and_unload();
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {
 		log_mark();
 		snprintf(text, sizeof(text), "period_ms=%s", bad[i]);
@@ -168,9 +116,8 @@ START_TEST(a_period_out_of_range_is_einval_and_one_line_in_the_log)
 	ck_assert_int_eq(load_module("period_ms=3600000"), 0);
 	ck_assert_int_eq(unload_module(), 0);
 }
-END_TEST
 
-START_TEST(the_period_can_be_read_in_sysfs_and_not_written)
+TEST(the_period_can_be_read_in_sysfs_and_not_written, .parameters = "")
 {
 	static const char path[] = "/sys/module/mp1/parameters/period_ms";
 	char *text = slurp(path);
@@ -181,29 +128,4 @@ START_TEST(the_period_can_be_read_in_sysfs_and_not_written)
 	ck_assert_str_eq(text, "5000\n");
 	ck_assert_int_eq(open(path, O_WRONLY), -1);
 	OK(seteuid(0));
-}
-END_TEST
-
-void test_period(void)
-{
-	RUN(the_first_update_comes_a_period_after_the_first_registration, 30, "period_ms=500");
-	RUN(a_loaded_module_without_a_registered_process_runs_no_timer, 20, SOON);
-	RUN(the_timer_stops_when_the_last_registration_is_taken_back, 30, SOON);
-	RUN(the_timer_stops_when_the_last_registered_process_has_gone, 30, SOON);
-	RUN(the_timer_expires_once_an_update, 30, SOON);
-	RUN(a_period_out_of_range_is_einval_and_one_line_in_the_log, 30, NOT_LOADED);
-	RUN(the_period_can_be_read_in_sysfs_and_not_written, 10, "");
-}
-
-/* By itself, so that the machine may do something else meanwhile */
-void test_default_period(void)
-{
-	RUN(ten_updates_at_the_default_period_take_50_seconds, 90, "");
-}
-
-/* In virtual time: see vm/boot -v */
-void test_hour(void)
-{
-	RUN(a_period_that_is_no_whole_number_of_ticks_is_exact_too, 60, "period_ms=10");
-	RUN(an_hour_has_720_updates, 7200, "");
 }

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,7 +19,7 @@ enum { THREADS = 8, MANY = 500 };
 static atomic_bool stop;
 static atomic_int rounds;
 
-/* Let @n threads do @run for @ns; it returns NULL or a complaint. */
+/* Let @n threads run @run, which returns NULL or a complaint, for @ns. */
 static void rage(int n, void *(*run)(void *unused), int64_t ns)
 {
 	pthread_t threads[n];
@@ -35,7 +36,7 @@ static void rage(int n, void *(*run)(void *unused), int64_t ns)
 	}
 }
 
-/* Fork, register, let some exit, take some back, read; no answer may surprise. */
+/* Fork, register, unregister some, read, kill and reap; no result may be unexpected. */
 static void *storm(void *unused)
 {
 	int fd = status_open(), i, err;
@@ -49,31 +50,32 @@ static void *storm(void *unused)
 			if (!pids[i])
 				for (;;)
 					pause();
-			err = put_pid(fd, pids[i]);
+			err = send_pid(fd, pids[i]);
 			if (err)
 				return "registering a child failed";
 		}
 		for (i = 0; i < 5; i++) {
-			if (i % 2 && put_pid(fd, -pids[i]))
-				return "taking a child back failed";
+			if (i % 2 && send_pid(fd, -pids[i]))
+				return "unregistering a child failed";
 			lseek(fd, 0, SEEK_SET);
 			while (read(fd, buffer, sizeof(buffer) - (size_t)i * 100) > 0)
 				;
 			kill(pids[i], SIGKILL);
 			if (waitpid(pids[i], NULL, 0) != pids[i])
 				return "a child is lost";
-			err = put_pid(fd, -pids[i]);
+			err = send_pid(fd, -pids[i]);
 			if (err != ESRCH && err)	/* 0: another thread's child has the PID */
-				return "taking back who has gone is not ESRCH";
+				return "unregistering a reaped process is not ESRCH";
 		}
-		put_pid(fd, getpid());
+		send_pid(fd, getpid());
 		atomic_fetch_add(&rounds, 1);
 	}
 	close(fd);
 	return unused;
 }
 
-START_TEST(eight_threads_fork_register_take_back_read_and_exit)
+TEST(eight_threads_fork_register_unregister_read_and_exit,
+	.parameters = "period_ms=10", .seconds = 60)
 {
 	rage(THREADS, storm, (finds_bugs() ? 10 : 4) * SEC);
 	ck_assert_int_gt(atomic_load(&rounds), THREADS);
@@ -81,21 +83,20 @@ START_TEST(eight_threads_fork_register_take_back_read_and_exit)
 	ck_assert_int_ge(listed(getpid()), 0);
 	ck_assert_int_eq(lines(), 1);
 }
-END_TEST
 
-/* Read the whole list again and again; MANY lines are to be on it, always. */
+/* Read the whole list again and again; it must always have MANY lines. */
 static void *read_many(void *unused)
 {
 	while (!atomic_load(&stop)) {
 		if (lines() != MANY)
-			return "a line is missing, or was there twice";
+			return "a line is missing, or is there twice";
 		atomic_fetch_add(&rounds, 1);
 	}
 	return unused;
 }
 
-/* Reading and updating one process at the same time is what data race finders wait for. */
-START_TEST(many_are_read_while_updates_go_over_them)
+/* Data race finders need reads and updates of one process at the same time. */
+TEST(many_are_read_while_updates_go_over_them, .parameters = "period_ms=10", .seconds = 40)
 {
 	static pid_t pids[MANY];
 	int i;
@@ -106,19 +107,61 @@ START_TEST(many_are_read_while_updates_go_over_them)
 	rage(2, read_many, (finds_bugs() ? 30 : 2) * SEC);
 	ck_assert_int_gt(atomic_load(&rounds), 10);
 }
-END_TEST
 
-/* One of two who register and take back the same process, until it is time to stop */
+static int shared_fd;
+
+/* Read, seek and write through one descriptor; whatever others do, reads return text. */
+static void *share(void *unused)
+{
+	char text[3000];
+	unsigned int i = 0;
+	ssize_t n;
+
+	while (!atomic_load(&stop)) {
+		n = i % 5 ? read(shared_fd, text, 1 + i * 7 % sizeof(text)) :
+			    pread(shared_fd, text, sizeof(text), (off_t)(i % 3 * 1000));
+		if (n < 0)
+			return "a read failed";
+		while (n--)
+			if (!text[n] || !strchr("\n: 0123456789", text[n]))
+				return "a read returned something other than text";
+		if (lseek(shared_fd, (i % 4 ? -100 : 500), SEEK_CUR) < 0 &&
+		    lseek(shared_fd, 0, SEEK_SET))
+			return "a seek failed";
+		if (send_pid(shared_fd, i % 2 ? -getpid() : getpid()) &&
+		    send_pid(shared_fd, getpid()))
+			return "a write failed";
+		i++;
+		atomic_fetch_add(&rounds, 1);
+	}
+	return unused;
+}
+
+TEST(threads_that_share_a_descriptor_read_seek_and_write,
+	.parameters = "period_ms=10", .seconds = 40)
+{
+	static pid_t pids[MANY];
+	int i;
+
+	spawn_many(pids, MANY);
+	for (i = 0; i < MANY; i++)
+		enroll(pids[i]);
+	shared_fd = status_open();
+	rage(4, share, (finds_bugs() ? 20 : 2) * SEC);
+	ck_assert_int_gt(atomic_load(&rounds), 10);
+}
+
+/* One of two threads that register and unregister the same process */
 static void *duel(void *unused)
 {
 	int fd = status_open(), err;
 
 	while (!atomic_load(&stop)) {
-		if (put_pid(fd, getpid()))
+		if (send_pid(fd, getpid()))
 			return "registering failed";
-		err = put_pid(fd, -getpid());
+		err = send_pid(fd, -getpid());
 		if (err && err != ESRCH)	/* the other one was quicker */
-			return "taking back failed";
+			return "unregistering failed";
 		atomic_fetch_add(&rounds, 1);
 	}
 	close(fd);
@@ -135,13 +178,13 @@ static void duel_inside(void *unused)
 	ck_assert_int_eq(lines(), 1);
 }
 
-/* In a namespace, where its number is another one */
-START_TEST(two_register_and_take_back_one_process)
+/* In a namespace, where the process has a different PID */
+TEST(two_threads_register_and_unregister_one_process,
+	.parameters = "period_ms=10", .seconds = 20, .needs = PID_NAMESPACES)
 {
 	OK(unshare(CLONE_NEWPID));
 	ck_assert_int_eq(wait_status(spawn(duel_inside, NULL)), 0);
 }
-END_TEST
 
 static atomic_int target;
 
@@ -150,7 +193,7 @@ static void *register_target(void *unused)
 	int fd = status_open(), err;
 
 	while (!atomic_load(&stop)) {
-		err = put_pid(fd, atomic_load(&target));
+		err = send_pid(fd, atomic_load(&target));
 		if (err && err != ESRCH)
 			return "registering failed";
 	}
@@ -158,7 +201,8 @@ static void *register_target(void *unused)
 	return unused;
 }
 
-START_TEST(who_is_reaped_while_it_is_registered_does_not_stay)
+TEST(a_process_reaped_while_it_is_registered_does_not_stay,
+	.parameters = "period_ms=10", .seconds = 20)
 {
 	int64_t end = now() + 2 * SEC;
 	pthread_t thread;
@@ -181,7 +225,6 @@ START_TEST(who_is_reaped_while_it_is_registered_does_not_stay)
 	await_update();
 	ck_assert_int_le(lines(), 1);	/* our own, from the beginning */
 }
-END_TEST
 
 static void *sleep_on(void *unused)
 {
@@ -203,8 +246,9 @@ static void sleep_on_many_threads(void *ready)
 	idle(NULL);
 }
 
-/* An update takes a batch off the list, and long for the one with many threads in it. */
-START_TEST(who_is_taken_back_and_reaped_during_an_update_goes_once)
+/* In one batch, an update spends long on the process with many threads. */
+TEST(a_process_unregistered_and_reaped_during_an_update_goes_once,
+	.parameters = "period_ms=10", .seconds = 40)
 {
 	atomic_int *ready = mmap(NULL, sizeof(*ready), PROT_READ | PROT_WRITE,
 				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -219,22 +263,12 @@ START_TEST(who_is_taken_back_and_reaped_during_an_update_goes_once)
 		pid = OK(fork());
 		if (!pid)
 			_exit(0);
-		ck_assert_int_eq(put_pid(fd, pid), 0);
-		ck_assert_int_eq(put_pid(fd, slow), 0);	/* later, so before it in the list */
+		ck_assert_int_eq(send_pid(fd, pid), 0);
+		ck_assert_int_eq(send_pid(fd, slow), 0);	/* lower, so before it */
 		OK(waitid(P_PID, (id_t)pid, &(siginfo_t){ 0 }, WEXITED | WNOWAIT));
-		ck_assert_int_eq(put_pid(fd, -pid), 0);
+		ck_assert_int_eq(send_pid(fd, -pid), 0);
 		ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
-		ck_assert_int_eq(put_pid(fd, -slow), 0);
+		ck_assert_int_eq(send_pid(fd, -slow), 0);
 	} while (now() < end);
 	ck_assert_int_eq(lines(), 0);
-}
-END_TEST
-
-void test_stress(void)
-{
-	RUN(eight_threads_fork_register_take_back_read_and_exit, 60, "period_ms=10");
-	RUN(many_are_read_while_updates_go_over_them, 40, "period_ms=10");
-	RUN(two_register_and_take_back_one_process, 20, "period_ms=10");
-	RUN(who_is_reaped_while_it_is_registered_does_not_stay, 20, "period_ms=10");
-	RUN(who_is_taken_back_and_reaped_during_an_update_goes_once, 40, "period_ms=10");
 }

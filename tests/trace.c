@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* trace.c - watch the module's timer and work through the kernel's own trace events */
+/* trace.c - watch the module's timer and work through the kernel's trace events */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -9,23 +9,23 @@
 
 #include "harness.h"
 
-#define TRACING	"/sys/kernel/tracing/"
+#define FOLDER	"/sys/kernel/tracing/"
 
 static int pipe_fd = -1;
 
 /*
- * Forget what was traced before. vm/init has switched the events on, once and while
- * nothing else ran: that patches code, and when another CPU executes that code, QEMU's
- * emulation can go on for ever with what was patched away.
+ * Clear the trace. vm/init has switched the events on, once, while nothing else ran.
+ * That patches code. If another CPU executes the code meanwhile, QEMU's emulation can go on
+ * running the old code for ever.
  */
 void trace_begin(void)
 {
-	spew(TRACING "trace_clock", "mono");
-	spew(TRACING "trace", "");
-	pipe_fd = OK(open(TRACING "trace_pipe", O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+	spew(FOLDER "trace_clock", "mono");
+	spew(FOLDER "trace", "");
+	pipe_fd = OK(open(FOLDER "trace_pipe", O_RDONLY | O_NONBLOCK | O_CLOEXEC));
 }
 
-/* The next line with its newline, or NULL when none has come until @deadline */
+/* The next line, or NULL if none has come by @deadline */
 static const char *next_line(int64_t deadline)
 {
 	static char text[65536];
@@ -53,10 +53,10 @@ static const char *next_line(int64_t deadline)
 }
 
 /**
- * trace_next() - await an event
- * @word: what its line contains
+ * trace_next() - wait for an event
+ * @word: text that its line must contain
  * @when: set to its time, in ns, if not NULL
- * @deadline: how long to wait; what has been traced until then is looked at
+ * @deadline: when to give up; what has been traced by then is still searched
  */
 bool trace_next(const char *word, int64_t *when, int64_t deadline)
 {

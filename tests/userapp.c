@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* userapp.c - the program beside the module */
+/* userapp.c - the userapp program */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <sched.h>
@@ -15,7 +15,7 @@
 
 #include "harness.h"
 
-/* Start a shell command as an ordinary user who writes to @out */
+/* Start a shell command as an ordinary user, with its output going to @out. */
 static pid_t start(const char *command, int out)
 {
 	pid_t pid = OK(fork());
@@ -29,7 +29,7 @@ static pid_t start(const char *command, int out)
 	_exit(127);
 }
 
-/* Run one; its output and its exit status */
+/* Run a shell command; store its output and return its exit status. */
 static int run(const char *command, char *output, size_t size)
 {
 	ssize_t n, all = 0;
@@ -47,7 +47,7 @@ static int run(const char *command, char *output, size_t size)
 	return WEXITSTATUS(status);
 }
 
-/* Put another file in the place of the module's, for this test and who it starts. */
+/* Replace the module's file by another, for this test and the processes that it starts. */
 static void replace_status(const char *path)
 {
 	OK(unshare(CLONE_NEWNS));
@@ -55,7 +55,7 @@ static void replace_status(const char *path)
 	OK(mount(path, STATUS, NULL, MS_BIND, NULL));
 }
 
-START_TEST(userapp_registers_itself_and_prints_the_list)
+TEST(userapp_registers_itself_and_prints_the_list, .parameters = SOON, .seconds = 30)
 {
 	double mp1, getrusage, difference;
 	char text[4096], *table;
@@ -69,9 +69,8 @@ START_TEST(userapp_registers_itself_and_prints_the_list)
 				&mp1, &getrusage, &difference), 3);
 	ck_assert_msg(mp1 > 0.5 && difference > -0.03 && difference < 0.2, "%s", text);
 }
-END_TEST
 
-START_TEST(userapp_counts_all_of_its_threads)
+TEST(userapp_counts_all_of_its_threads, .parameters = SOON, .seconds = 30, .skip = one_cpu)
 {
 	char text[4096];
 	double mp1;
@@ -80,28 +79,25 @@ START_TEST(userapp_counts_all_of_its_threads)
 	ck_assert_int_eq(sscanf(strstr(text, " mp1 "), " mp1 %lf", &mp1), 1);
 	ck_assert_msg(mp1 > 1.3, "%s", text);
 }
-END_TEST
 
-START_TEST(userapp_explains_that_the_module_is_not_loaded)
+TEST(userapp_explains_that_the_module_is_not_loaded, .parameters = NOT_LOADED, .seconds = 30)
 {
 	char text[4096];
 
 	ck_assert_int_eq(run("userapp -s 1", text, sizeof(text)), 1);
 	ck_assert_ptr_nonnull(strstr(text, "sudo insmod mp1.ko"));
 }
-END_TEST
 
-START_TEST(userapp_explains_that_it_may_not_write)
+TEST(userapp_explains_that_it_may_not_write, .seconds = 30)
 {
 	char text[4096];
 
 	OK(chmod(STATUS, 0600));
 	ck_assert_int_eq(run("userapp -s 1", text, sizeof(text)), 1);
-	ck_assert_ptr_nonnull(strstr(text, "no right to use " STATUS));
+	ck_assert_ptr_nonnull(strstr(text, "no permission to use " STATUS));
 }
-END_TEST
 
-/* Run it with @path instead of the module's file: it must fail and say @explanation. */
+/* Run it with @path instead of the module's file: it must fail and print @explanation. */
 static void expect_failure(const char *path, const char *explanation)
 {
 	char text[4096];
@@ -111,47 +107,48 @@ static void expect_failure(const char *path, const char *explanation)
 	ck_assert_msg(strstr(text, explanation), "%s", text);
 }
 
-START_TEST(userapp_explains_that_it_cannot_open)
+TEST(userapp_explains_that_it_cannot_open, .seconds = 30)
 {
 	OK(mknod("/tmp/no_driver", S_IFCHR | 0666, makedev(250, 250)));
 	OK(chmod("/tmp/no_driver", 0666));
 	expect_failure("/tmp/no_driver", STATUS ": No such device or address");
 }
-END_TEST
 
-START_TEST(userapp_explains_that_it_was_not_registered)
+TEST(userapp_explains_that_it_was_not_registered, .seconds = 30)
 {
 	expect_failure("/dev/full", ": No space left on device;\nmp1(4), ERRORS, ");
 }
-END_TEST
 
-/* What can be written and not be read */
-START_TEST(userapp_explains_that_it_cannot_read)
+/* A file that can be written, but not read */
+TEST(userapp_explains_that_it_cannot_read, .seconds = 30, .needs = TRACING)
 {
 	OK(chmod("/sys/kernel/tracing/trace_marker", 0666));
 	expect_failure("/sys/kernel/tracing/trace_marker", "reading " STATUS ": ");
 }
-END_TEST
 
-START_TEST(userapp_explains_that_its_registration_is_gone)
+TEST(userapp_explains_that_its_registration_is_gone, .seconds = 30)
 {
-	spew("/tmp/status", "");	/* will hold what userapp writes: no time */
+	spew("/tmp/status", "");	/* will hold what userapp writes: a PID without a time */
 	OK(chmod("/tmp/status", 0666));
 	expect_failure("/tmp/status",
-		       " is not listed (any more): was its registration taken back?");
+		       " is not listed (any more): has it been unregistered?");
 }
-END_TEST
 
-START_TEST(userapp_explains_that_it_cannot_print)
+TEST(userapp_explains_that_it_cannot_print, .seconds = 30)
 {
+	static const char *const commands[] = {
+		"userapp -s 1 >/dev/full", "userapp -h >/dev/full"
+	};
 	char text[4096];
+	size_t i;
 
-	ck_assert_int_eq(run("userapp -s 1 >/dev/full", text, sizeof(text)), 1);
-	ck_assert_msg(strstr(text, "standard output: No space left on device"), "%s", text);
+	for (i = 0; i < ARRAY_SIZE(commands); i++) {
+		ck_assert_int_eq(run(commands[i], text, sizeof(text)), 1);
+		ck_assert_msg(strstr(text, "standard output: No space left on device"), "%s", text);
+	}
 }
-END_TEST
 
-START_TEST(userapp_explains_that_it_cannot_start_threads)
+TEST(userapp_explains_that_it_cannot_start_threads, .seconds = 30)
 {
 	char text[4096];
 
@@ -159,9 +156,8 @@ START_TEST(userapp_explains_that_it_cannot_start_threads)
 	ck_assert_msg(strstr(text, "cannot start thread ") && strstr(text, "try a smaller -t"),
 		      "%s", text);
 }
-END_TEST
 
-/* Run it on a terminal, and return what appears there. */
+/* Run a command on a terminal, and store what appears there in @text. */
 static void run_on_terminal(const char *command, char *text, size_t size)
 {
 	int terminal = OK(posix_openpt(O_RDWR | O_NOCTTY)), other;
@@ -174,14 +170,14 @@ static void run_on_terminal(const char *command, char *text, size_t size)
 	pid = start(command, other);
 	ck_assert_int_eq(wait_status(pid), 0);
 	close(other);
-	/* A terminal without writers says EIO once it is read empty. */
+	/* Reading an empty terminal without writers fails with EIO. */
 	while ((n = read(terminal, text + all, size - 1 - (size_t)all)) > 0)
 		all += n;
 	text[all] = '\0';
 	close(terminal);
 }
 
-START_TEST(userapp_shows_on_a_terminal_how_far_it_is)
+TEST(userapp_shows_on_a_terminal_how_far_it_is, .seconds = 30)
 {
 	char text[4096];
 
@@ -189,9 +185,8 @@ START_TEST(userapp_shows_on_a_terminal_how_far_it_is)
 	ck_assert_msg(!strncmp(text, "\r[....", 6), "%s", text);
 	ck_assert_msg(strstr(text, "####....") && strstr(text, "###]    1 of 1 s"), "%s", text);
 }
-END_TEST
 
-/* The last line of what it says of a command */
+/* Parse the last line that userapp prints for a command. */
 static void parse_totals(const char *text, double *mp1, double *wait4)
 {
 	const char *last = strstr(text, " user in all; ");
@@ -203,28 +198,28 @@ static void parse_totals(const char *text, double *mp1, double *wait4)
 			     wait4) == 2, "%s", text);
 }
 
-START_TEST(userapp_measures_a_command)
+TEST(userapp_measures_a_command, .parameters = "period_ms=200", .seconds = 30, .skip = one_cpu)
 {
 	double seconds, percent, mp1, wait4;
 	char text[4096], *line;
-	int lines = 0;
+	int printed = 0;
 
 	ck_assert_int_eq(run("userapp -- sh -c 'exec userapp -s 2 >/dev/null'", text,
 			     sizeof(text)), 0);
 	for (line = text; line; line = strchr(line + 1, '\n')) {
-		/* The first one has no percentage: nobody knows since when. */
+		/* The first line has no percentage: its interval is unknown. */
 		if (sscanf(line, " userapp: %*d: %lf s user, %lf %%", &seconds, &percent) == 2) {
 			ck_assert_msg(percent > 10 && percent < 190, "%s", text);
-			lines++;
+			printed++;
 		}
 	}
-	ck_assert_msg(lines >= 5, "%s", text);
+	ck_assert_msg(printed >= 5, "%s", text);
 	parse_totals(text, &mp1, &wait4);
 	ck_assert_msg(mp1 > 1 && mp1 - wait4 < 0.000002 && wait4 - mp1 < 0.000002, "%s", text);
 }
-END_TEST
 
-START_TEST(userapp_draws_one_line_for_a_command_on_a_terminal)
+TEST(userapp_draws_one_line_for_a_command_on_a_terminal,
+	.parameters = "period_ms=100", .seconds = 30, .skip = one_cpu)
 {
 	char text[4096];
 
@@ -233,16 +228,17 @@ START_TEST(userapp_draws_one_line_for_a_command_on_a_terminal)
 	ck_assert_msg(strstr(text, " %\033[K\r"), "%s", text);
 	ck_assert_msg(strstr(text, "\033[K\r\nuserapp: ") && strstr(text, " in all; "), "%s", text);
 }
-END_TEST
 
-START_TEST(userapp_ends_as_its_command_does)
+TEST(userapp_ends_as_its_command_does, .seconds = 30)
 {
 	static const struct {
 		const char *command;
 		int status;
+		bool cannot_run;
 	} cases[] = {
-		{ "true", 0 }, { "sh -c 'exit 3'", 3 }, { "sh -c 'kill -9 $$'", 137 },
-		{ "sh -c 'kill -15 $$'", 143 }, { "/tmp", 126 }, { "no_such_command", 127 },
+		{ "true", 0, false }, { "sh -c 'exit 3'", 3, false },
+		{ "sh -c 'kill -9 $$'", 137, false }, { "sh -c 'kill -15 $$'", 143, false },
+		{ "/tmp", 126, true }, { "no_such_command", 127, true },
 	};
 	char command[64], text[4096];
 	double mp1, wait4;
@@ -253,13 +249,12 @@ START_TEST(userapp_ends_as_its_command_does)
 		ck_assert_msg(run(command, text, sizeof(text)) == cases[i].status, "%s: %s",
 			      command, text);
 		parse_totals(text, &mp1, &wait4);
-		ck_assert_int_eq(!!strstr(text, "cannot run "), cases[i].status / 2 == 63);
+		ck_assert_int_eq(!!strstr(text, "cannot run "), cases[i].cannot_run);
 	}
 }
-END_TEST
 
-/* A shell that waits for signals must have set its traps before any comes. */
-START_TEST(userapp_hands_signals_on_to_its_command)
+/* The shell must set its traps before a signal comes: wait until it is ready. */
+TEST(userapp_hands_signals_on_to_its_command, .seconds = 30)
 {
 	static const int signals[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP };
 	char text[16] = "";
@@ -280,9 +275,8 @@ START_TEST(userapp_hands_signals_on_to_its_command)
 		close(out[1]);
 	}
 }
-END_TEST
 
-START_TEST(userapp_runs_a_command_to_its_end_although_the_module_goes)
+TEST(userapp_runs_a_command_to_its_end_although_the_module_goes, .parameters = SOON, .seconds = 30)
 {
 	char text[4096] = "";
 	int out[2];
@@ -299,19 +293,17 @@ START_TEST(userapp_runs_a_command_to_its_end_although_the_module_goes)
 	close(out[1]);
 	ck_assert_int_eq(load_module(NEVER), 0);
 }
-END_TEST
 
-START_TEST(userapp_runs_no_command_without_the_module)
+TEST(userapp_runs_no_command_without_the_module, .parameters = NOT_LOADED, .seconds = 30)
 {
 	char text[4096];
 
 	ck_assert_int_eq(run("userapp -- echo ran", text, sizeof(text)), 1);
 	ck_assert_msg(strstr(text, "sudo insmod mp1.ko") && !strstr(text, "ran"), "%s", text);
 }
-END_TEST
 
-/* Another module may have a file of that name, and not the parameter. */
-START_TEST(userapp_explains_that_there_is_no_period)
+/* Another module may have a file of that name, but not the parameter. */
+TEST(userapp_explains_that_there_is_no_period, .seconds = 30)
 {
 	char text[4096];
 
@@ -324,9 +316,8 @@ START_TEST(userapp_explains_that_there_is_no_period)
 	ck_assert_int_eq(run("userapp -- echo ran", text, sizeof(text)), 1);
 	ck_assert_msg(strstr(text, "another mp1") && !strstr(text, "ran"), "%s", text);
 }
-END_TEST
 
-START_TEST(userapp_runs_no_command_that_is_not_registered)
+TEST(userapp_runs_no_command_that_is_not_registered, .seconds = 30)
 {
 	char text[4096];
 
@@ -334,9 +325,8 @@ START_TEST(userapp_runs_no_command_that_is_not_registered)
 	ck_assert_int_eq(run("userapp -- echo ran", text, sizeof(text)), 1);
 	ck_assert_msg(strstr(text, "No space left") && !strstr(text, "ran"), "%s", text);
 }
-END_TEST
 
-START_TEST(userapp_refuses_bad_arguments_with_status_2)
+TEST(userapp_refuses_bad_arguments_with_status_2, .seconds = 30)
 {
 	static const char *const bad[] = {
 		"-s", "-s 0", "-s x", "-s 1x", "-s -1", "-s 99999999999999999999", "-t 0", "-t 257",
@@ -352,29 +342,4 @@ START_TEST(userapp_refuses_bad_arguments_with_status_2)
 	}
 	ck_assert_int_eq(run("userapp -h", text, sizeof(text)), 0);
 	ck_assert_ptr_nonnull(strstr(text, "usage: userapp"));
-}
-END_TEST
-
-void test_userapp(void)
-{
-	RUN(userapp_registers_itself_and_prints_the_list, 30, SOON);
-	RUN(userapp_counts_all_of_its_threads, 30, SOON);
-	RUN(userapp_explains_that_the_module_is_not_loaded, 30, NOT_LOADED);
-	RUN(userapp_explains_that_it_may_not_write, 30, NEVER);
-	RUN(userapp_explains_that_it_cannot_open, 30, NEVER);
-	RUN(userapp_explains_that_it_was_not_registered, 30, NEVER);
-	RUN(userapp_explains_that_it_cannot_read, 30, NEVER);
-	RUN(userapp_explains_that_its_registration_is_gone, 30, NEVER);
-	RUN(userapp_explains_that_it_cannot_print, 30, NEVER);
-	RUN(userapp_explains_that_it_cannot_start_threads, 30, NEVER);
-	RUN(userapp_shows_on_a_terminal_how_far_it_is, 30, NEVER);
-	RUN(userapp_measures_a_command, 30, "period_ms=200");
-	RUN(userapp_draws_one_line_for_a_command_on_a_terminal, 30, "period_ms=100");
-	RUN(userapp_ends_as_its_command_does, 30, NEVER);
-	RUN(userapp_hands_signals_on_to_its_command, 30, NEVER);
-	RUN(userapp_runs_a_command_to_its_end_although_the_module_goes, 30, SOON);
-	RUN(userapp_runs_no_command_without_the_module, 30, NOT_LOADED);
-	RUN(userapp_explains_that_there_is_no_period, 30, NEVER);
-	RUN(userapp_runs_no_command_that_is_not_registered, 30, NEVER);
-	RUN(userapp_refuses_bad_arguments_with_status_2, 30, NEVER);
 }

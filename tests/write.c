@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* write.c - what can be written, and what is answered */
+/* write.c - what can be written, and the result */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -38,11 +38,11 @@ static void refuse_text(const char *text, int error)
 	refuse(text, strlen(text), error);
 }
 
-START_TEST(a_pid_registers_with_white_space_around_or_a_nul_behind)
+TEST(a_pid_registers_with_white_space_around_or_a_nul_behind)
 {
 	static const struct {
 		const char *format;
-		int extra;	/* bytes behind the text */
+		int extra;	/* bytes after the text */
 	} forms[] = {
 		{ "%d", 0 }, { "%d\n", 0 }, { "  %d", 0 }, { "\t\n %d \v\f\r\n", 0 },
 		{ "%d", 1 }, { "%d\n", 1 }, { " %d ", 1 }, { "000%d", 0 },
@@ -60,9 +60,8 @@ START_TEST(a_pid_registers_with_white_space_around_or_a_nul_behind)
 	}
 	ck_assert_int_eq(lines(), i);
 }
-END_TEST
 
-START_TEST(stdio_registers_and_reads_on_one_stream)
+TEST(stdio_registers_and_reads)
 {
 	pid_t pid = spawn_idle();
 	FILE *file = fopen(STATUS, "w");
@@ -75,9 +74,8 @@ START_TEST(stdio_registers_and_reads_on_one_stream)
 	ck_assert_int_eq(read_pid, pid);
 	fclose(file);
 }
-END_TEST
 
-START_TEST(one_descriptor_takes_many_writes_and_reads_in_any_order)
+TEST(one_descriptor_takes_many_writes_and_reads_in_any_order)
 {
 	int fd = status_open(), i;
 	char text[16], *list;
@@ -94,9 +92,8 @@ START_TEST(one_descriptor_takes_many_writes_and_reads_in_any_order)
 		free(list);
 	}
 }
-END_TEST
 
-START_TEST(the_file_position_does_not_matter_to_a_write)
+TEST(the_file_position_does_not_matter_to_a_write)
 {
 	static const off_t positions[] = { 1, 7, 0 };
 	int fd = status_open();
@@ -112,9 +109,8 @@ START_TEST(the_file_position_does_not_matter_to_a_write)
 	}
 	ck_assert_int_eq(lines(), i);
 }
-END_TEST
 
-START_TEST(what_is_not_one_number_is_einval)
+TEST(what_is_not_one_number_is_einval)
 {
 	static const char *const texts[] = {
 		"abc", "12abc", "1 2", "1\n2", "1\t2", "1.5", "0x1", "1,2", "1;", "1e3", "0b1",
@@ -133,9 +129,8 @@ START_TEST(what_is_not_one_number_is_einval)
 	refuse("1\0\n", 3, EINVAL);
 	refuse("", 1, EINVAL);
 }
-END_TEST
 
-START_TEST(a_number_that_can_be_no_pid_is_einval)
+TEST(a_number_that_can_be_no_pid_is_einval)
 {
 	static const char *const texts[] = {
 		"0", "-0", "+0", "000", " ", "\n", " \t\v\f\r\n", "2147483648", "-2147483648",
@@ -146,9 +141,8 @@ START_TEST(a_number_that_can_be_no_pid_is_einval)
 	for (i = 0; i < ARRAY_SIZE(texts); i++)
 		refuse_text(texts[i], EINVAL);
 }
-END_TEST
 
-START_TEST(the_longest_text_that_is_read_registers)
+TEST(the_longest_text_that_is_read_registers)
 {
 	char text[32];
 
@@ -156,9 +150,8 @@ START_TEST(the_longest_text_that_is_read_registers)
 	ck_assert_int_eq(write_text(text), 0);
 	ck_assert_int_ge(listed(getpid()), 0);
 }
-END_TEST
 
-START_TEST(a_text_longer_than_any_pid_is_einval)
+TEST(a_text_longer_than_any_pid_is_einval)
 {
 	static char long_text[1 << 20];
 	pid_t pid = spawn_idle();
@@ -170,25 +163,23 @@ START_TEST(a_text_longer_than_any_pid_is_einval)
 	refuse(long_text, sizeof(long_text), EINVAL);
 	refuse(long_text, 4096, EINVAL);
 	refuse(long_text, 64, EINVAL);
-	refuse(long_text, 32, EINVAL);	/* one more than what is read */
+	refuse(long_text, 32, EINVAL);	/* one more than is accepted */
 	memset(long_text, '0', sizeof(long_text));
 	refuse(long_text, sizeof(long_text), EINVAL);
 	memset(long_text, '\0', sizeof(long_text));
 	refuse(long_text, sizeof(long_text), EINVAL);
 }
-END_TEST
 
-START_TEST(of_a_text_too_long_nothing_is_copied)
+TEST(nothing_is_copied_of_a_text_too_long)
 {
 	int fd = status_open();
 
-	/* EFAULT would betray an attempt. */
+	/* EFAULT would show an attempt to copy. */
 	ck_assert_int_eq(write_bytes(fd, (void *)8, 1 << 20), EINVAL);
 	ck_assert_int_eq(write_bytes(fd, (void *)8, INT_MAX), EINVAL);
 }
-END_TEST
 
-START_TEST(memory_that_cannot_be_read_is_efault)
+TEST(memory_that_cannot_be_read_is_efault)
 {
 	long page = sysconf(_SC_PAGESIZE);
 	char *area = mmap(NULL, 2 * (size_t)page, PROT_READ | PROT_WRITE,
@@ -199,12 +190,11 @@ START_TEST(memory_that_cannot_be_read_is_efault)
 	memcpy(area + page - 1, "1", 1);
 	refuse((void *)8, 3, EFAULT);
 	refuse(area + page, 1, EFAULT);
-	refuse(area + page - 1, 2, EFAULT);	/* half of it */
+	refuse(area + page - 1, 2, EFAULT);	/* half of it is readable */
 	ck_assert_int_eq(write_bytes(status_open(), area + page - 1, 1), 0);
 }
-END_TEST
 
-START_TEST(zero_bytes_do_nothing)
+TEST(zero_bytes_do_nothing)
 {
 	int fd = status_open();
 
@@ -212,7 +202,6 @@ START_TEST(zero_bytes_do_nothing)
 	ck_assert_int_eq(OK(write(fd, NULL, 0)), 0);
 	ck_assert_int_eq(lines(), 0);
 }
-END_TEST
 
 static void *sleep_thread(void *tid)
 {
@@ -221,7 +210,7 @@ static void *sleep_thread(void *tid)
 	return NULL;
 }
 
-START_TEST(a_number_without_a_process_is_esrch)
+TEST(a_number_without_a_process_is_esrch)
 {
 	pid_t pid = spawn_idle(), tid = 0;
 	char text[16];
@@ -246,9 +235,8 @@ START_TEST(a_number_without_a_process_is_esrch)
 	snprintf(text, sizeof(text), "-%d", tid);
 	refuse_text(text, ESRCH);
 }
-END_TEST
 
-START_TEST(who_has_a_folder_in_proc_can_be_registered)
+TEST(every_process_with_a_folder_in_proc_can_be_registered)
 {
 	pid_t zombie = spawn_idle();
 	siginfo_t info;
@@ -262,9 +250,51 @@ START_TEST(who_has_a_folder_in_proc_can_be_registered)
 	enroll(2);			/* kthreadd */
 	ck_assert_int_eq(listed(2), 0);
 }
-END_TEST
 
-START_TEST(registering_again_succeeds_and_lists_once)
+/* Some programs write the number and the newline separately. */
+TEST(white_space_that_continues_a_line_does_nothing)
+{
+	int fd = status_open(), other = status_open();
+	pid_t pid = spawn_idle();
+
+	ck_assert_int_eq(send_pid(fd, pid), 0);
+	ck_assert_int_eq(write_bytes(other, "\n", 1), EINVAL);
+	ck_assert_int_eq(write_bytes(fd, " ", 1), 0);
+	ck_assert_int_eq(write_bytes(fd, "\t\0", 2), 0);
+	ck_assert_int_eq(write_bytes(fd, "", 1), 0);
+	ck_assert_int_eq(OK(write(fd, NULL, 0)), 0);
+	ck_assert_int_eq(write_bytes(fd, "\r\n", 2), 0);
+	ck_assert_int_ge(listed(pid), 0);
+	ck_assert_int_eq(write_bytes(fd, "\n", 1), EINVAL);	/* an empty line */
+	ck_assert_int_eq(send_pid(fd, -pid), 0);
+	ck_assert_int_eq(write_bytes(fd, "\n", 1), 0);
+	ck_assert_int_eq(lines(), 0);
+}
+
+TEST(white_space_that_continues_nothing_is_einval)
+{
+	char line[16];
+	int fd = status_open(), n = snprintf(line, sizeof(line), "%d\n", getpid());
+
+	ck_assert_int_eq(write_bytes(fd, "\n", 1), EINVAL);
+	ck_assert_int_eq(write_bytes(fd, line, (size_t)n), 0);
+	ck_assert_int_eq(write_bytes(fd, "\n", 1), EINVAL);
+	ck_assert_int_eq(write_bytes(fd, line, (size_t)n + 1), 0);	/* with the NUL */
+	ck_assert_int_eq(write_bytes(fd, "\n", 1), EINVAL);
+	ck_assert_int_eq(send_pid(fd, getpid()), 0);
+	ck_assert_int_eq(write_bytes(fd, "x", 1), EINVAL);
+	ck_assert_int_eq(write_bytes(fd, "\n", 1), EINVAL);
+	ck_assert_int_eq(send_pid(fd, getpid()), 0);
+	ck_assert_int_eq(write_bytes(fd, (void *)8, 1), EFAULT);
+	ck_assert_int_eq(write_bytes(fd, "\n", 1), EINVAL);
+	ck_assert_int_eq(send_pid(fd, INT_MAX), ESRCH);
+	ck_assert_int_eq(write_bytes(fd, "\n", 1), EINVAL);
+	ck_assert_int_eq(send_pid(fd, getpid()), 0);
+	ck_assert_int_eq(write_bytes(fd, "                                ", 32), EINVAL);
+	ck_assert_int_eq(write_bytes(fd, "\n", 1), EINVAL);
+}
+
+TEST(registering_again_succeeds_and_lists_once)
 {
 	int i;
 
@@ -272,9 +302,8 @@ START_TEST(registering_again_succeeds_and_lists_once)
 		enroll(getpid());
 	ck_assert_int_eq(lines(), 1);
 }
-END_TEST
 
-START_TEST(a_negative_number_takes_a_registration_back)
+TEST(a_negative_number_unregisters)
 {
 	pid_t a = spawn_idle(), b = spawn_idle();
 
@@ -284,10 +313,9 @@ START_TEST(a_negative_number_takes_a_registration_back)
 	ck_assert_int_eq(listed(a), -1);
 	ck_assert_int_ge(listed(b), 0);
 	ck_assert_int_eq(write_pid(-a), ESRCH);
-	enroll(a);			/* and it can come back */
+	enroll(a);			/* can be registered again */
 	ck_assert_int_ge(listed(a), 0);
 }
-END_TEST
 
 enum { MANY = 4000, REFUSED = 400 };
 
@@ -296,12 +324,12 @@ struct limited {
 	int fd;
 	int registered;
 	int refused;	/* with ENOMEM */
-	pid_t first;	/* of those */
-	int error;	/* any other */
-	long charged, charged_slab;	/* bytes, to the cgroup, for all of them */
+	pid_t first;	/* of those refused */
+	int error;	/* any other error */
+	long charged, charged_slab;	/* bytes, to the cgroup, for all processes */
 };
 
-/* How much is charged in all; it moves in steps, as each CPU has up to 128 KiB in stock. */
+/* All bytes charged. This moves in steps, as each CPU keeps a stock of up to 128 KiB. */
 static long charged(void)
 {
 	char *text = slurp("/tmp/cgroup/small/memory.current");
@@ -311,7 +339,7 @@ static long charged(void)
 	return bytes;
 }
 
-/* How much of that is for kernel objects */
+/* The part of that which is for kernel objects */
 static long charged_slab(void)
 {
 	char *text = slurp("/tmp/cgroup/small/memory.stat");
@@ -321,7 +349,7 @@ static long charged_slab(void)
 	return bytes;
 }
 
-/* Register all, with memory that is soon used up; needs none for anything else. */
+/* Register all until memory runs out. Needs no memory for anything else. */
 static void register_with_little_memory(void *argument)
 {
 	struct limited *shared = argument;
@@ -340,7 +368,7 @@ static void register_with_little_memory(void *argument)
 	}
 }
 
-/* Many processes, and a cgroup of its own for who is to register them */
+/* Spawn many processes, and make a cgroup for the process that will register them. */
 static struct limited *prepare_cgroup(void)
 {
 	struct limited *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
@@ -358,7 +386,7 @@ static struct limited *prepare_cgroup(void)
 	return shared;
 }
 
-/* In a cgroup without a limit, to see what is charged */
+/* Register all, in a cgroup without a limit, to see what is charged. */
 static void register_all(void *argument)
 {
 	struct limited *shared = argument;
@@ -374,20 +402,19 @@ static void register_all(void *argument)
 	shared->charged_slab = charged_slab() - slab_before;
 }
 
-START_TEST(memory_is_charged_to_the_cgroup_of_who_registers)
+TEST(memory_is_charged_to_the_writers_cgroup, .seconds = 90, .needs = MEMORY_CGROUPS)
 {
 	struct limited *shared = prepare_cgroup();
 
 	ck_assert_int_eq(wait_status(spawn(register_all, shared)), 0);
 	note("%d registrations are charged %ld bytes; memory.current grew by %ld", MANY,
 	     shared->charged_slab, shared->charged);
-	/* 96 bytes for each on 64 bits, 64 on 32 */
+	/* Each takes 96 bytes on 64-bit machines, 64 on 32-bit ones. */
 	ck_assert_int_ge(shared->charged_slab, MANY * 7 * (long)sizeof(long));
 	ck_assert_int_ge(shared->charged, MANY * 4 * (long)sizeof(long));
 }
-END_TEST
 
-START_TEST(without_memory_is_enomem_and_nothing_is_registered)
+TEST(without_memory_is_enomem_and_nothing_is_registered, .seconds = 90, .needs = MEMORY_CGROUPS)
 {
 	long before = process_objects();
 	struct limited *shared = prepare_cgroup();
@@ -401,33 +428,11 @@ START_TEST(without_memory_is_enomem_and_nothing_is_registered)
 	ck_assert_int_eq(shared->refused, REFUSED);
 	ck_assert_int_eq(lines(), shared->registered);
 	ck_assert_int_eq(listed(shared->first), -1);
-	enroll(shared->first);	/* from outside there is memory */
+	enroll(shared->first);	/* outside the cgroup there is memory */
 	ck_assert_int_eq(lines(), shared->registered + 1);
-	/* No reference to any of them is lost. */
+	/* No reference to any of them has leaked. */
 	ck_assert_int_eq(unload_module(), 0);
 	finish_many();
 	await_few(process_objects, before + REFUSED / 2);
 	ck_assert_int_eq(load_module(NEVER), 0);
-}
-END_TEST
-
-void test_write(void)
-{
-	RUN(a_pid_registers_with_white_space_around_or_a_nul_behind, 10, NEVER);
-	RUN(stdio_registers_and_reads_on_one_stream, 10, NEVER);
-	RUN(one_descriptor_takes_many_writes_and_reads_in_any_order, 10, NEVER);
-	RUN(the_file_position_does_not_matter_to_a_write, 10, NEVER);
-	RUN(what_is_not_one_number_is_einval, 10, NEVER);
-	RUN(a_number_that_can_be_no_pid_is_einval, 10, NEVER);
-	RUN(the_longest_text_that_is_read_registers, 10, NEVER);
-	RUN(a_text_longer_than_any_pid_is_einval, 10, NEVER);
-	RUN(of_a_text_too_long_nothing_is_copied, 10, NEVER);
-	RUN(memory_that_cannot_be_read_is_efault, 10, NEVER);
-	RUN(zero_bytes_do_nothing, 10, NEVER);
-	RUN(a_number_without_a_process_is_esrch, 10, NEVER);
-	RUN(who_has_a_folder_in_proc_can_be_registered, 10, NEVER);
-	RUN(registering_again_succeeds_and_lists_once, 10, NEVER);
-	RUN(a_negative_number_takes_a_registration_back, 10, NEVER);
-	RUN(memory_is_charged_to_the_cgroup_of_who_registers, 90, NEVER);
-	RUN(without_memory_is_enomem_and_nothing_is_registered, 90, NEVER);
 }

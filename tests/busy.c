@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* load.c - updates on a machine that is busy, and when its clock is set */
+/* busy.c - updates on a busy machine, and when the clock is set */
 #define _GNU_SOURCE
 #include <sched.h>
 #include <signal.h>
@@ -23,7 +23,8 @@ static int count_updates(int64_t ns)
 	return n;
 }
 
-START_TEST(updates_come_while_all_cpus_are_busy)
+TEST(updates_come_while_all_cpus_are_busy,
+	.parameters = "period_ms=100", .seconds = 30, .needs = TRACING)
 {
 	long i;
 	int n;
@@ -32,12 +33,11 @@ START_TEST(updates_come_while_all_cpus_are_busy)
 		spawn(burn_forever, NULL);
 	trace_begin();
 	enroll(getpid());
-	n = count_updates(5 * SEC);	/* of 100 ms */
+	n = count_updates(5 * SEC);	/* the period is 100 ms */
 	ck_assert_msg(n >= 35 && n <= 51, "%d updates in 5 s of 100 ms periods", n);
 }
-END_TEST
 
-/* Nothing else runs on any CPU, the kernel's workers included. */
+/* While this runs on each CPU, nothing else does, not even the kernel's workers. */
 static void hog(void *cpu)
 {
 	struct sched_param param = { .sched_priority = 50 };
@@ -52,9 +52,10 @@ static void hog(void *cpu)
 		;
 }
 
-START_TEST(periods_that_were_missed_are_not_made_up_by_a_burst)
+TEST(periods_that_were_missed_are_not_made_up_by_a_burst,
+	.parameters = SOON, .seconds = 30, .needs = TRACING)
 {
-	enum { WINDOW = 8 };	/* updates, which regularly take 160 ms */
+	enum { WINDOW = 8 };	/* updates, normally 160 ms */
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN), i;
 	int64_t times[WINDOW] = { 0 }, end;
 	pid_t pids[cpus];
@@ -82,9 +83,9 @@ START_TEST(periods_that_were_missed_are_not_made_up_by_a_burst)
 	}
 	ck_assert_int_gt(n, 10);
 }
-END_TEST
 
-START_TEST(setting_the_clock_does_not_move_the_updates)
+TEST(setting_the_clock_does_not_move_the_updates,
+	.parameters = SOON, .seconds = 30, .needs = TRACING)
 {
 	static const time_t jumps[] = { 86400, -86400, 365 * 86400, -365 * 86400 };
 	struct timespec ts;
@@ -101,12 +102,4 @@ START_TEST(setting_the_clock_does_not_move_the_updates)
 		n = count_updates(500 * MSEC);
 		ck_assert_msg(n >= 15 && n <= 27, "%d updates in 0.5 s of 20 ms periods", n);
 	}
-}
-END_TEST
-
-void test_load(void)
-{
-	RUN(updates_come_while_all_cpus_are_busy, 30, "period_ms=100");
-	RUN(periods_that_were_missed_are_not_made_up_by_a_burst, 30, SOON);
-	RUN(setting_the_clock_does_not_move_the_updates, 30, SOON);
 }

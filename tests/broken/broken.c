@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * broken - does what mp1 must not do, so that the tests can show that they notice
+ * broken - does what mp1 must not do, to show that the tests notice
  *
- *	insmod broken.ko fault=warn	a WARNING in the log
- *	insmod broken.ko fault=oops	a NULL pointer is followed
- *	insmod broken.ko fault=leak	an object is left when its cache goes
- *	insmod broken.ko fault=uaf	memory is read that was freed (for KASAN to find)
- *	insmod broken.ko fault=hang	the CPU does not come back
- *	insmod broken.ko fault=stay	/proc/mp1 is still there at the end
+ *	insmod broken.ko fault=warn	log a WARNING
+ *	insmod broken.ko fault=oops	follow a NULL pointer
+ *	insmod broken.ko fault=leak	destroy a cache that still has an object
+ *	insmod broken.ko fault=uaf	read freed memory (for KASAN to find)
+ *	insmod broken.ko fault=hang	never give the CPU back
+ *	insmod broken.ko fault=stay	leave /proc/mp1 behind
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* runner.c - run the tests, one process each, and report */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+/* Flags of an out-of-tree and of an unsigned module: every module here sets them. */
+#define TAINTED_BY_LOADING 0x3000UL
+
+static struct test *tests, **tests_end = &tests;
+static const struct test *running;
+
+/*
+ * The module of somebody else (tests/grade) may do anything, also print a report. So what we
+ * report begins with a word that it cannot know. Empty for our own module.
+ */
+static char key[40];
+
+static void read_key(void)
+{
+	FILE *file = fopen("/mp1/key", "re");
+
+	if (!file)
+		return;
+	if (fscanf(file, "%39s", key) != 1)
+		key[0] = '\0';
+	fclose(file);
+	unlink("/mp1/key");
+}
+
+/* Report an event to tests/grade, on one line. */
+void tell(const char *event, const char *text)
+{
+	FILE *report = key[0] ? fopen("/dev/report", "we") : NULL;
+	char line[600];
+	size_t i;
+
+	if (!report)
+		return;
+	snprintf(line, sizeof(line), "%s %s %s", key, event, text);
+	for (i = 0; line[i]; i++)
+		if ((unsigned char)line[i] < ' ')
+			line[i] = ' ';
+	fprintf(report, "%s\n", line);
+	fclose(report);
+	if (!strcmp(event, "begin")) {	/* what the kernel then says, it says during this test */
+		FILE *log = fopen("/dev/kmsg", "we");
+
+		if (log) {
+			fprintf(log, "%s\n", text);
+			fclose(log);
+		}
+	}
+}
+
+static bool is_loaded_for(const struct test *test)
+{
+	return !test->parameters || strcmp(test->parameters, NOT_LOADED);
+}
+
+static void set_up(void)
+{
+	if (!access(STATUS, F_OK))	/* left by a test that failed */
+		ck_assert_int_eq(unload_module(), 0);
+	if (is_loaded_for(running))
+		must_load(running->parameters ? running->parameters : NEVER);
+}
+
+static void tear_down(void)
+{
+	finish_many();
+	if (key[0])		/* see damage() */
+		return;
+	if (is_loaded_for(running))
+		ck_assert_int_eq(unload_module(), 0);
+	ck_assert_msg(access("/proc/mp1", F_OK) && errno == ENOENT, "/proc/mp1 is still there");
+}
+
+/* Called by constructors, in source order within a file and tests/Makefile's order of files */
+void register_test(struct test *test)
+{
+	*tests_end = test;
+	tests_end = &test->next;
+}
+
+/* Is @name the name of this test, or its topic? */
+static bool is_called(const struct test *test, const char *name)
+{
+	size_t length = strlen(name);
+
+	return !strcmp(test->name, name) ||
+	       (!strncmp(test->file, name, length) && !strcmp(test->file + length, ".c"));
+}
+
+/* Note each thread's current system call, and where it is in the kernel. */
+static void tell_where(pid_t pid)
+{
+	static const char *const files[] = { "syscall", "stack" };
+	char path[64], line[256];
+	struct dirent *thread;
+	DIR *threads;
+	size_t i;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	threads = opendir(path);
+	while (threads && (thread = readdir(threads))) {
+		if (thread->d_name[0] == '.')
+			continue;
+		for (i = 0; i < ARRAY_SIZE(files); i++) {
+			FILE *file;
+
+			snprintf(path, sizeof(path), "/proc/%d/task/%.9s/%s", pid,
+				 thread->d_name, files[i]);
+			file = fopen(path, "re");
+			while (file && fgets(line, sizeof(line), file))
+				note("thread %s: %.*s", thread->d_name, (int)strcspn(line, "\n"),
+				     line);
+			if (file)
+				fclose(file);
+		}
+	}
+	if (threads)
+		closedir(threads);
+}
+
+/*
+ * Fork a watcher that reports where the test is, one second before its time limit. The
+ * test is the next process that leads its own process group.
+ */
+static pid_t watch(int seconds)
+{
+	pid_t watcher = fork(), pid;
+
+	if (watcher)
+		return watcher;
+	sleep((unsigned int)seconds - 1);
+	for (pid = getpid() + 1; pid < getpid() + 100; pid++) {
+		if (getpgid(pid) == pid) {
+			tell_where(pid);
+			break;
+		}
+	}
+	_exit(0);
+}
+
+/* Run a test and report its outcome. Return: whether it passed */
+static bool run_test(const struct test *test)
+{
+	int seconds = (test->seconds ? test->seconds : 10) * (finds_bugs() ? 4 : 1) *
+		      (period() > 5 * SEC ? (int)(period() / SEC) : 5) / 5;
+	bool has_passed;
+	Suite *suite;
+	TCase *tcase;
+	SRunner *runner;
+	int64_t start;
+	double took;
+	pid_t watcher;
+
+	running = test;
+	suite = suite_create(test->file);
+	tcase = tcase_create(test->name);
+	tcase_set_timeout(tcase, seconds);
+	tcase_add_checked_fixture(tcase, set_up, tear_down);
+	tcase_add_test(tcase, *test->check);
+	suite_add_tcase(suite, tcase);
+	runner = srunner_create(suite);
+	start = now();
+	watcher = watch(seconds);
+	srunner_run_all(runner, CK_SILENT);
+	if (watcher > 0) {
+		kill(watcher, SIGKILL);
+		waitpid(watcher, NULL, 0);
+	}
+	took = (double)(now() - start) / SEC;
+
+	has_passed = !srunner_ntests_failed(runner);
+	printf("%-5s %-62s %6.2f s\n", has_passed ? "ok" : "FAIL", test->name, took);
+	if (!has_passed) {
+		TestResult **failures = srunner_failures(runner);
+
+		printf("      %s:%d: %s\n", tr_lfile(failures[0]), tr_lno(failures[0]),
+		       tr_msg(failures[0]));
+		tell("FAIL", test->name);
+		tell("why", tr_msg(failures[0]));
+		free(failures);
+	} else {
+		tell("ok", test->name);
+	}
+	fflush(stdout);
+	srunner_free(runner);
+	return has_passed;
+}
+
+/* What keeps the next test from being fair, or NULL */
+static const char *damage(void)
+{
+	static char text[100];
+	unsigned long tainted = 0;
+	FILE *file = fopen("/proc/sys/kernel/tainted", "re");
+	int err = unload_module();
+
+	sleep((unsigned int)(period() / SEC) + 1);	/* what it has left may come to life */
+	if (err && err != ENOENT) {
+		snprintf(text, sizeof(text), "the module cannot be unloaded: %s", strerror(err));
+		return text;
+	}
+	if (!access("/proc/mp1", F_OK))
+		return "/proc/mp1 is still there after unloading";
+	if (!file || fscanf(file, "%lu", &tainted) != 1 || tainted & ~TAINTED_BY_LOADING) {
+		snprintf(text, sizeof(text), "the kernel is tainted: %lu", tainted);
+		return text;
+	}
+	fclose(file);
+	return NULL;
+}
+
+/* Why this test cannot run here, or NULL */
+static const char *why_not(const struct test *test)
+{
+	static char why[100];
+
+	if (test->needs && access(test->needs, F_OK)) {
+		snprintf(why, sizeof(why), "this kernel has no %s", test->needs);
+		return why;
+	}
+	return test->skip ? test->skip() : NULL;
+}
+
+/* Arguments: names of tests or topics */
+int main(int argc, char **argv)
+{
+	int passed = 0, failed = 0, skipped = 0, i;
+	const struct test *test;
+	const char *damaged;
+	FILE *report;
+
+	read_key();
+	setpriority(PRIO_PROCESS, 0, -5);	/* ahead of the load that tests create */
+	for (test = tests; test; test = test->next) {
+		const char *why = why_not(test);
+
+		for (i = 1; i < argc && !is_called(test, argv[i]); i++)
+			;
+		if (i == argc)
+			continue;
+		if (why) {
+			skipped += printf("skip  %-62s %s\n", test->name, why) > 0;
+			tell("skip", test->name);
+			tell("why", why);
+			continue;
+		}
+		damaged = key[0] && passed + failed ? damage() : NULL;
+		if (damaged) {
+			tell("damage", damaged);
+			break;
+		}
+		tell("begin", test->name);
+		if (run_test(test))
+			passed++;
+		else if (++failed && getenv("MP1_STOP"))
+			break;
+	}
+	if (failed)
+		unload_module();	/* a test that fails leaves it to the next one */
+	report = fopen("/dev/report", "w");
+	if (!report || fprintf(report, "tests %d passed %d failed %d skipped\n",
+			       passed, failed, skipped) < 0 || fclose(report)) {
+		perror("/dev/report");
+		return EXIT_FAILURE;
+	}
+	return passed && !failed ? EXIT_SUCCESS : EXIT_FAILURE;
+}
