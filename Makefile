@@ -18,12 +18,25 @@ KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR) CONFIG_DEBUG_INFO_BTF_MODULES=
 
 all: mp1.ko userapp	## build the module for KDIR's kernel, and userapp
 
-mp1.ko: FORCE | $(KDIR)
-	$(KBUILD) modules
+mp1.ko: FORCE | path $(KDIR) compiler
+	+$(KBUILD) modules
+
+path:
+	@case $$(pwd -P) in *[[:space:]\"\#\$$%\&\'\(\),:\;\<\>\\\`\|]*) \
+		echo "make: kbuild takes no blank and none of \"#\$$%&'(),:;<>\\\`| in a path;" \
+		     "move this folder to another one" >&2; exit 1 ;; esac
 
 $(KDIR):
 	@echo "make: no kernel headers in $@;" \
 	      "on Debian: sudo apt-get install linux-headers-$$(uname -r)" >&2; exit 1
+
+# A module is compiled by the kernel's own compiler, or its options are unknown.
+compiler: | $(KDIR)
+	@of() { grep -qsx "CONFIG_CC_IS_$$1=y" $(KDIR)/include/config/auto.conf; }; \
+	case '$(LLVM)$(if $(filter %clang,$(subst clang-,clang -,$(CC))),clang)' in \
+	'') if of CLANG; then echo "make: clang compiled this kernel; add LLVM=1 (or, for clang-16, LLVM=-16)" >&2; exit 1; fi ;; \
+	*) if of GCC; then echo "make: gcc compiled this kernel; leave out LLVM= and CC=clang" >&2; exit 1; fi ;; \
+	esac
 
 userapp: userapp.c userapp.h
 	$(CC) $(USER_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $<
@@ -35,7 +48,7 @@ unload:			## unload it
 	$(SUDO) rmmod mp1
 
 install: all		## install the module for KDIR's kernel, so that modprobe finds it
-	$(KBUILD) modules_install
+	+$(KBUILD) modules_install
 	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) -a \
 		$$(modinfo -F vermagic mp1.ko | cut -d ' ' -f 1)
 
@@ -43,7 +56,7 @@ demo:			## watch mp1 measure two programs, in a virtual machine
 	@vm/demo
 
 shell:			## a shell in that virtual machine, module loaded
-	@vm/boot $(if $(KERNEL),-k $(KERNEL)) -i vm/shell
+	@vm/boot $(if $(KERNEL),-k $(KERNEL)) -i vm/shell-guest
 
 gdb:			## debug the module in a virtual machine that runs it
 	@vm/gdb
@@ -53,6 +66,9 @@ gdb-test:		## prove that this works, without a person
 
 test:			## prove the behaviour, in virtual machines (TESTS="name...": only some)
 	@tests/run $(TESTS)
+
+grade:			## judge another solution of the assignment (SUBMISSION=folder)
+	@$(if $(SUBMISSION),tests/grade '$(SUBMISSION)',echo "make: whose? make grade SUBMISSION=path/to/their/folder" >&2; exit 2)
 
 test-matrix:		## the same on old, new, real-time and foreign kernels
 	@tests/matrix
@@ -94,9 +110,10 @@ help:			## this list
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## /{ printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo 'Variables:'
 	@echo '  KDIR=DIR       kernel headers to build against (default: the running kernel'\''s)'
-	@echo '  KERNEL=NAME    kernel of the virtual machine (vm/kernel --help lists them)'
+	@echo '  KERNEL=NAME    kernel of the virtual machine (vm/kernel --list lists them);'
+	@echo '                 or a folder in which you compiled one, or host: the running one'
 
-.PHONY: all load unload install demo shell gdb gdb-test test test-matrix coverage mutants bench bench-quick deb deb-test dkms-install dkms-remove check clean help FORCE
+.PHONY: all load unload install demo shell gdb gdb-test test grade test-matrix coverage mutants bench bench-quick deb deb-test dkms-install dkms-remove check clean help path compiler FORCE
 .DEFAULT_GOAL := all
 export KERNEL
 
