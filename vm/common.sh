@@ -98,9 +98,9 @@ copy_sources() {
 	git -C "$TOP" ls-files -z | (cd "$TOP" && xargs -0 cp -p --parents -t "$1")
 }
 
-# debian_tree FOLDER: unpack a bare Debian 12 there
-debian_tree() {
-	local base=$CACHE/debian.tar work=$CACHE/tmp.$$
+# debian_tree FOLDER: unpack a bare Debian 12 there. A subshell, so that the lock ends with it.
+debian_tree() (
+	base=$CACHE/debian.tar work=$CACHE/tmp.$$
 
 	lock "$base.lock"
 	if [ ! -f "$base" ]; then
@@ -116,7 +116,7 @@ debian_tree() {
 	fi
 	mkdir -p "$1"
 	tar -C "$1" -xf "$base"
-}
+)
 
 # pretend_kernel TREE RELEASE: let programs there believe that this kernel runs
 pretend_kernel() {
