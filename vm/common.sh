@@ -100,18 +100,18 @@ copy_sources() {
 
 # debian_tree FOLDER: unpack a bare Debian 12 there. A subshell, so that the lock ends with it.
 debian_tree() (
-	base=$CACHE/debian.tar work=$CACHE/tmp.$$
+	base=$CACHE/debian.tar unpacked=$CACHE/tmp.$$
 
 	lock "$base.lock"
 	if [ ! -f "$base" ]; then
 		say "creating a Debian 12; see $CACHE/debian.log"
 		need debootstrap
-		debootstrap --variant=minbase bookworm "$work" "$(mirror bookworm)" >"$CACHE/debian.log" 2>&1 ||
+		debootstrap --variant=minbase bookworm "$unpacked" "$(mirror bookworm)" >"$CACHE/debian.log" 2>&1 ||
 			die "debootstrap failed: see $CACHE/debian.log"
-		echo "deb $(mirror bookworm-security) bookworm-security main" >>"$work/etc/apt/sources.list"
-		rm -f "$work"/var/cache/apt/archives/*.deb
-		tar -C "$work" -cf "$base.new" .
-		rm -rf "$work"
+		echo "deb $(mirror bookworm-security) bookworm-security main" >>"$unpacked/etc/apt/sources.list"
+		rm -f "$unpacked"/var/cache/apt/archives/*.deb
+		tar -C "$unpacked" -cf "$base.new" .
+		rm -rf "$unpacked"
 		mv "$base.new" "$base"
 	fi
 	mkdir -p "$1"
