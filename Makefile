@@ -67,6 +67,9 @@ gdb-test:		## prove that this works, without a person
 test:			## prove the behaviour, in virtual machines (TESTS="name...": only some)
 	@tests/run $(TESTS)
 
+prove:			## prove the arithmetic of the module, for all inputs
+	@tests/prove
+
 grade:			## judge another solution of the assignment (SUBMISSION=folder)
 	@$(if $(SUBMISSION),tests/grade '$(SUBMISSION)',echo "make: whose? make grade SUBMISSION=path/to/their/folder" >&2; exit 2)
 
@@ -113,7 +116,7 @@ help:			## this list
 	@echo '  KERNEL=NAME    kernel of the virtual machine (vm/kernel --list lists them);'
 	@echo '                 or a folder in which you compiled one, or host: the running one'
 
-.PHONY: all load unload install demo shell gdb gdb-test test grade test-matrix coverage mutants bench bench-quick deb deb-test dkms-install dkms-remove check clean help path compiler FORCE
+.PHONY: all load unload install demo shell gdb gdb-test test prove grade test-matrix coverage mutants bench bench-quick deb deb-test dkms-install dkms-remove check clean help path compiler FORCE
 .DEFAULT_GOAL := all
 export KERNEL
 
