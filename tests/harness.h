@@ -46,7 +46,7 @@
  * @name: the behaviour that it proves
  * @file: its file, which names its topic
  * @parameters: of the module, or NOT_LOADED; NULL for NEVER
- * @seconds: time limit, four times as long with bug finders; 0 for 10
+ * @seconds: time limit, longer on slow machines (see patience()); 0 for 10
  * @needs: a file that a feature of the kernel brings; without it, the test is skipped
  * @skip: returns why the test cannot run here, or NULL if it can; may be absent
  * @check: the test itself, for Check
@@ -90,6 +90,9 @@ const char *one_cpu(void);
 
 /* Is this a kernel with bug finders, on which tests run longer? */
 bool finds_bugs(void);
+
+/* How many times as long as usual may something take on this machine? */
+int patience(void);
 
 /*
  * Assert that a system call succeeded, and evaluate to its result. This avoids Check's

@@ -219,7 +219,7 @@ int lines(void)
  */
 void await_update(void)
 {
-	int64_t deadline = now() + (finds_bugs() ? 120 : 30) * SEC;
+	int64_t deadline = now() + 30 * patience() * SEC;
 	int i;
 
 	for (i = 0; i < 2; i++) {
@@ -240,6 +240,13 @@ int64_t now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);	/* cannot fail; called outside of tests, too */
 	return ts.tv_sec * SEC + ts.tv_nsec;
+}
+
+int patience(void)
+{
+	const char *times = getenv("MP1_PATIENCE");
+
+	return times ? atoi(times) : 1;
 }
 
 /* From update to update: what the kernel hands on from its command line, or 5 s */

@@ -128,7 +128,7 @@ static void prove_split(void)
 			inputs[j] = ((u64)random() << 31 | (u64)random()) >> random() % 62;
 		three_calls(inputs);
 	}
-	printf("ok    split: all histories of three calls with 0 to %d, %d random ones\n", VALUES - 1,
+	printf("ok    split: histories of three calls with 0 to %d, %d random ones\n", VALUES - 1,
 	       RANDOM);
 }
 

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * cpus.c - CPUs that come and go, and CPUs that somebody has for themselves
+ *
+ * Runs in its own machine, with four CPUs.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "harness.h"
+
+enum { CPUS = 4, STABLE = 20, PERIOD_MS = 50 };
+
+static pid_t stable[STABLE];
+static atomic_bool stop;
+static atomic_int listings, registrations;
+static _Atomic int64_t longest_nap;	/* how long this machine made somebody wait */
+
+static const char *no_four_cpus(void)
+{
+	if (sysconf(_SC_NPROCESSORS_CONF) < CPUS)
+		return "needs four CPUs: make test TESTS=cpus";
+	return NULL;
+}
+
+static const char *no_hotplug(void)
+{
+	return access("/sys/devices/system/cpu/cpu1/online", W_OK) ?
+	       "this machine's CPUs cannot go offline" : no_four_cpus();
+}
+
+/* Let @pid run on CPUs @first to @last only. */
+static void run_on(pid_t pid, int first, int last)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	for (; first <= last; first++)
+		CPU_SET(first, &set);
+	OK(sched_setaffinity(pid, sizeof(set), &set));
+}
+
+static void *measure_naps(void *unused)
+{
+	while (!atomic_load(&stop)) {
+		int64_t start = now(), took;
+
+		nap(PERIOD_MS * MSEC);
+		took = now() - start;
+		if (took > atomic_load(&longest_nap))
+			atomic_store(&longest_nap, took);
+	}
+	return unused;
+}
+
+/* Each stable process is on each listing once, and its time does not decrease. */
+static void *read_on(void *unused)
+{
+	long long last[STABLE] = { 0 };
+
+	while (!atomic_load(&stop)) {
+		bool seen[STABLE] = { false };
+		char *text = read_list(), *line, *rest = text;
+		int i;
+
+		while ((line = strsep(&rest, "\n")) && *line) {
+			long long time;
+			int pid;
+
+			if (sscanf(line, "%d: %lld", &pid, &time) != 2)
+				return "a line is torn";
+			for (i = 0; i < STABLE && stable[i] != pid; i++)
+				;
+			if (i == STABLE)
+				continue;
+			if (seen[i])
+				return "a process is there twice";
+			if (time < last[i])
+				return "a time decreases";
+			seen[i] = true;
+			last[i] = time;
+		}
+		for (i = 0; i < STABLE; i++)
+			if (!seen[i])
+				return "a process is missing";
+		free(text);
+		atomic_fetch_add(&listings, 1);
+	}
+	return unused;
+}
+
+static void *register_on(void *unused)
+{
+	while (!atomic_load(&stop)) {
+		pid_t pid = fork();
+
+		if (!pid)
+			for (;;)
+				pause();
+		if (write_pid(pid))
+			return "registering fails";
+		finish(pid);
+		atomic_fetch_add(&registrations, 1);
+	}
+	return unused;
+}
+
+static void set_online(int cpu, bool online)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d/online", cpu);
+	spew(path, online ? "1" : "0");
+}
+
+static void enroll_stable(void)
+{
+	int i;
+
+	for (i = 0; i < STABLE; i++) {
+		stable[i] = i % 5 ? spawn_idle() : spawn(burn_forever, NULL);
+		enroll(stable[i]);
+	}
+}
+
+/*
+ * What the trace shows of updates: how many from @start to @end, and the longest pause. They come
+ * as the period asks, but for what this machine makes everybody wait, and @allowed.
+ */
+static void assert_regular(int64_t start, int64_t end, int64_t allowed)
+{
+	int64_t last = start, when, pause = 0;
+	long n = 0, due = (end - start) / (PERIOD_MS * MSEC);
+
+	while (last < end && trace_next(UPDATE, &when, now() + 20 * SEC)) {
+		if (when < start)
+			continue;
+		n += when <= end;
+		if (when - last > pause)
+			pause = when - last;
+		last = when;
+	}
+	note("%ld updates, %ld due; longest pause %lld ms, longest nap of %d ms: %lld ms", n, due,
+	     (long long)(pause / MSEC), PERIOD_MS, (long long)(longest_nap / MSEC));
+	ck_assert_msg(last >= end, "updates do not go on");
+	ck_assert_msg(n <= due + 2, "a burst");
+	ck_assert_msg(pause < 3 * longest_nap + 100 * MSEC + allowed, "updates paused");
+}
+
+TEST(cpus_come_and_go_and_nobody_notices,
+	.parameters = "period_ms=50", .seconds = 90, .needs = TRACING, .skip = no_hotplug)
+{
+	static void *(*const work[])(void *) = { measure_naps, read_on, read_on, register_on };
+	pthread_t threads[ARRAY_SIZE(work)];
+	int64_t start, end;
+	int changes = 0;
+	void *complaint;
+	size_t i;
+
+	run_on(0, 1, 1);	/* the timer is that of the CPU on which the first one registers */
+	enroll(getpid());
+	run_on(0, 0, CPUS - 1);
+	enroll_stable();
+	trace_begin();
+	for (i = 0; i < ARRAY_SIZE(work); i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, work[i], NULL), 0);
+	start = now();
+	end = start + (finds_bugs() ? 30 : 10) * SEC;
+	set_online(1, false);
+	set_online(1, true);
+	while (now() < end) {
+		int cpu = 1 + rand() % (CPUS - 1);
+
+		set_online(cpu, false);
+		nap(rand() % 200 * MSEC);
+		set_online(cpu, true);
+		changes += 2;
+	}
+	end = now();
+	atomic_store(&stop, true);
+	for (i = 0; i < ARRAY_SIZE(work); i++) {
+		pthread_join(threads[i], &complaint);
+		ck_assert_msg(!complaint, "%s", (char *)complaint);
+	}
+	note("%d times offline or online, %d listings, %d registrations", changes, listings,
+	     registrations);
+	ck_assert_int_gt(changes, 4);
+	ck_assert_int_gt(listings, 100);
+	ck_assert_int_gt(registrations, 10);
+	assert_regular(start, end, 0);
+}
+
+/*
+ * A process of the highest priority takes the timer's CPU for itself, for @ns. Others register and
+ * list all the time.
+ */
+static void hog_the_timers_cpu(int64_t ns, int64_t allowed)
+{
+	struct sched_param param = { .sched_priority = 99 };
+	pid_t pid = spawn(burn_forever, NULL), other = spawn_idle();
+	pthread_t thread;
+	int64_t start, end;
+
+	run_on(0, 1, 1);
+	enroll(pid);
+	run_on(pid, 1, 1);
+	run_on(0, 0, 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, measure_naps, NULL), 0);
+	trace_begin();
+	start = now();
+	OK(sched_setscheduler(pid, SCHED_FIFO, &param));
+	do {
+		enroll(other);
+		ck_assert_int_ge(listed(other), 0);
+		ck_assert_int_eq(write_pid(-other), 0);
+		nap(100 * MSEC);
+	} while (now() < start + ns);
+	finish(pid);
+	end = now();
+	enroll(other);
+	assert_regular(start, end, allowed);
+}
+
+/* By default such processes leave a CPU to others for 50 ms of each second. */
+TEST(updates_go_on_while_a_real_time_process_hogs_the_timers_cpu,
+	.parameters = "period_ms=50", .seconds = 60, .needs = TRACING, .skip = no_four_cpus)
+{
+	hog_the_timers_cpu((finds_bugs() ? 20 : 5) * SEC, 2 * SEC);
+}
+
+/* Then the kernel does not run the timers of this CPU. */
+TEST(updates_go_on_after_a_process_that_is_never_throttled,
+	.parameters = "period_ms=50", .seconds = 60, .needs = TRACING, .skip = no_four_cpus)
+{
+	const int64_t ns = (finds_bugs() ? 20 : 5) * SEC;
+
+	spew("/proc/sys/kernel/sched_rt_runtime_us", "-1");
+	hog_the_timers_cpu(ns, ns);
+	spew("/proc/sys/kernel/sched_rt_runtime_us", "950000");
+}
