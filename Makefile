@@ -67,6 +67,9 @@ gdb-test:		## prove that this works, without a person
 test:			## prove the behaviour, in virtual machines (TESTS="name...": only some)
 	@tests/run $(TESTS)
 
+soak:			## everything at once, for MINUTES=, with accounts that must balance
+	@MINUTES='$(or $(MINUTES),10)' tests/run soak
+
 prove:			## prove the arithmetic of the module, for all inputs
 	@tests/prove
 
@@ -116,7 +119,7 @@ help:			## this list
 	@echo '  KERNEL=NAME    kernel of the virtual machine (vm/kernel --list lists them);'
 	@echo '                 or a folder in which you compiled one, or host: the running one'
 
-.PHONY: all load unload install demo shell gdb gdb-test test prove grade test-matrix coverage mutants bench bench-quick deb deb-test dkms-install dkms-remove check clean help path compiler FORCE
+.PHONY: all load unload install demo shell gdb gdb-test test soak prove grade test-matrix coverage mutants bench bench-quick deb deb-test dkms-install dkms-remove check clean help path compiler FORCE
 .DEFAULT_GOAL := all
 export KERNEL
 

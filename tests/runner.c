@@ -246,12 +246,13 @@ int main(int argc, char **argv)
 	read_key();
 	setpriority(PRIO_PROCESS, 0, -5);	/* ahead of the load that tests create */
 	for (test = tests; test; test = test->next) {
-		const char *why = why_not(test);
+		const char *why;
 
 		for (i = 1; i < argc && !is_called(test, argv[i]); i++)
 			;
 		if (i == argc)
 			continue;
+		why = why_not(test);
 		if (why) {
 			skipped += printf("skip  %-62s %s\n", test->name, why) > 0;
 			tell("skip", test->name);
