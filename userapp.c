@@ -267,13 +267,14 @@ static int64_t listed_time(pid_t pid)
 	return utime;
 }
 
+/* Seconds from update to update, or 0 if that cannot be known, because there is no /sys */
 static double update_period(void)
 {
-	FILE *file;
+	FILE *file = fopen(PERIOD_FILE, "r");
 	unsigned int ms;
 
-	fclose(open_status("r"));	/* dies if the module is not loaded */
-	file = fopen(PERIOD_FILE, "r");
+	if (!file && access("/sys/module", F_OK))
+		return 0;
 	if (!file || fscanf(file, "%u", &ms) != 1)
 		die("cannot read %s; is another mp1 loaded? sudo rmmod mp1", PERIOD_FILE);
 	fclose(file);
@@ -300,13 +301,11 @@ static pid_t start_command(char **command, const sigset_t *mask)
 }
 
 /**
- * struct progress - what was last shown for a command
- * @terminal: whether the line can be redrawn
+ * struct progress - what the terminal shows of a command
  * @utime: its user CPU time in ns; -1 if not known yet
  * @when: when the last update was seen, in seconds since the start; 0 before the first
  */
 struct progress {
-	bool terminal;
 	int64_t utime;
 	double when;
 };
@@ -321,26 +320,28 @@ static void show_update(struct progress *shown, pid_t pid, double now, double pe
 		shown->utime = utime;	/* as of its registration */
 	if (utime < 0 || utime == shown->utime)
 		return;
-	fprintf(stderr, "%suserapp: %d: %.9f s user", shown->terminal ? "\r" : "", pid,
-		(double)utime / 1e9);
+	fprintf(stderr, "\ruserapp: %d: %.9f s user", pid, (double)utime / 1e9);
 	/* Updates are whole periods apart, but the first covers an unknown part of one. */
 	if (shown->when > 0)
 		fprintf(stderr, ", %5.1f %%", (double)(utime - shown->utime) / 1e7 /
 			((updates < 1 ? 1 : updates) * period));
-	fputs(shown->terminal ? "\033[K" : "\n", stderr);
+	fputs("\033[K", stderr);
 	shown->utime = utime;
 	shown->when = now;
 }
 
-/* Print the totals of a command that has exited, reap it, and return what a shell would. */
-static int finish_command(pid_t pid, bool terminal)
+/*
+ * Print the totals of a command that has exited, after the line that @has_progress says there is;
+ * reap it, and return what a shell would.
+ */
+static int finish_command(pid_t pid, bool has_progress)
 {
 	int64_t utime = listed_time(pid);
 	struct rusage usage;
 	int status;
 
 	check(wait4(pid, &status, 0, &usage) == pid, "wait4");
-	if (terminal)
+	if (has_progress)
 		fputc('\n', stderr);
 	if (utime < 0)
 		fprintf(stderr, "userapp: %d is not listed: not registered, or mp1 was unloaded\n",
@@ -356,24 +357,26 @@ static int finish_command(pid_t pid, bool terminal)
  * run_command() - run a command and show the user CPU time that mp1 measures for it
  * @command: what to run, with its arguments
  *
- * Reads the list a few times per period, because mp1 has no poll(): a process sleeping there
- * would still be on the module's wait queue when the module is unloaded.
+ * On a terminal, reads the list a few times per period, because mp1 has no poll(): a process
+ * sleeping there would still be on the module's wait queue when the module is unloaded. Elsewhere,
+ * nobody watches: thousands of these can run at once, and each reads the list only at the end.
  *
  * Return: The exit status to end with.
  */
 static int run_command(char **command)
 {
-	const double period = update_period(), pause = period / 4;
+	const double period = isatty(STDERR_FILENO) ? update_period() : 0, pause = period / 4;
 	const struct timespec timeout = {
 		(time_t)pause, (long)((pause - (double)(time_t)pause) * 1e9)
 	};
-	struct progress shown = { isatty(STDERR_FILENO), -1, 0 };
+	struct progress shown = { -1, 0 };
 	struct timespec start;
 	sigset_t signals, mask;
 	siginfo_t info;
 	pid_t pid;
 
-	/* They stay pending until sigtimedwait() takes them. */
+	fclose(open_status("r"));	/* dies if the module is not loaded */
+	/* They stay pending until we wait for them. */
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGCHLD);
 	sigaddset(&signals, SIGINT);
@@ -386,7 +389,8 @@ static int run_command(char **command)
 	check(!clock_gettime(CLOCK_MONOTONIC, &start), "clock_gettime");
 	pid = start_command(command, &mask);
 	for (;;) {
-		int number = sigtimedwait(&signals, &info, &timeout);
+		int number = period > 0 ? sigtimedwait(&signals, &info, &timeout) :
+					  sigwaitinfo(&signals, &info);
 
 		/* The terminal sends its signals to the command as well. */
 		if (number > 0 && number != SIGCHLD && info.si_code != SI_KERNEL)
@@ -394,8 +398,9 @@ static int run_command(char **command)
 		info.si_pid = 0;
 		check(!waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT | WNOHANG), "waitid");
 		if (info.si_pid)
-			return finish_command(pid, shown.terminal && shown.when > 0);
-		show_update(&shown, pid, seconds_since(&start), period);
+			return finish_command(pid, shown.when > 0);
+		if (period > 0)
+			show_update(&shown, pid, seconds_since(&start), period);
 	}
 }
 
