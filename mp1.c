@@ -7,17 +7,19 @@
  *	echo -423 > /proc/mp1/status	unregister it
  *
  * Locking. mp1_registry lists the registered processes in the order of their PIDs; mp1_index
- * is a tree of the same processes, used to find a place in the list. mp1_lock guards both;
- * only updates walk the list without it, under RCU. The timer is armed exactly while the list
- * is not empty. Code holding mp1_lock must not allocate, must not touch user memory, and visits
- * at most MP1_BATCH processes, so that nobody waits long. The timer's callback does not take
- * mp1_lock, so it can be stopped and waited for under it.
+ * is a tree of the same processes, used to find a place in the list. mp1_lock guards both, and
+ * mp1_room; only updates walk the list without it, under RCU. The timer is armed exactly while
+ * the list is not empty. Code holding mp1_lock must not allocate, must not touch user memory, and
+ * visits at most MP1_BATCH processes, so that nobody waits long. The timer's callback does not
+ * take mp1_lock, so it can be stopped and waited for under it.
  *
  * Lifetime. write() allocates a struct mp1_process. The registry owns it until it is dropped;
  * call_rcu() then frees it, once no update can still see it. It holds its struct pid, which
  * identifies the process (PIDs are reused), and a task_struct, which keeps the CPU times
  * readable after the process has been reaped. The next update drops a reaped process, unless
- * the new owner of its PID registers first and takes its place.
+ * the new owner of its PID registers first and takes its place. An update comes early when as many
+ * processes were registered as the last one left, but at least MP1_MANY: so reaped ones do not
+ * pile up, whatever the period.
  *
  * Unloading. mp1_exit() removes the file, stops the timer, ends the work and drops the processes,
  * in this order: nothing goes while something left could still use or start it.
@@ -45,6 +47,7 @@
 #endif
 
 #define MP1_BATCH		32	/* processes visited in one hold of mp1_lock, at most */
+#define MP1_MANY		1024U	/* registrations after which an update comes early */
 #define MP1_PERIOD_MIN_MS	10
 #define MP1_PERIOD_MAX_MS	3600000
 #define MP1_PERIOD_RANGE	__stringify(MP1_PERIOD_MIN_MS) " to " __stringify(MP1_PERIOD_MAX_MS)
@@ -90,6 +93,7 @@ struct mp1_opener {
 static DEFINE_SPINLOCK(mp1_lock);
 static LIST_HEAD(mp1_registry);
 static struct rb_root mp1_index = RB_ROOT;
+static unsigned int mp1_room = MP1_MANY;	/* registrations until an update comes early */
 
 static struct timer_list mp1_timer;
 static u64 mp1_epoch;	/* jiffies when the list became non-empty; set while the timer is idle */
@@ -220,6 +224,7 @@ static int mp1_register(struct pid *pid, const struct file *file)
 {
 	struct task_struct *task = get_pid_task(pid, PIDTYPE_TGID);
 	struct mp1_process *p;
+	bool early = false;
 	int err;
 
 	if (!task)
@@ -238,7 +243,11 @@ static int mp1_register(struct pid *pid, const struct file *file)
 	atomic64_set(&p->utime, get_cpu_use(p->sig));
 	spin_lock(&mp1_lock);
 	err = mp1_add(p);
+	if (!err && mp1_room)
+		early = !--mp1_room;
 	spin_unlock(&mp1_lock);
+	if (early)
+		queue_work(mp1_workqueue, &mp1_work);
 	if (err)
 		mp1_free(p);
 	return err == -EEXIST ? 0 : err;
@@ -323,7 +332,7 @@ static ssize_t mp1_write(struct file *file, const char __user *ubuf, size_t coun
  */
 static void mp1_update(struct work_struct *work)
 {
-	unsigned int n, total = 0;
+	unsigned int n, total = 0, left = 0;
 	struct mp1_process *p;
 	pid_t nr = 0;
 	bool reaped;
@@ -338,8 +347,10 @@ static void mp1_update(struct work_struct *work)
 			reaped = is_reaped(p->sig);	/* first: if true, the time is final */
 			atomic64_set(&p->utime, get_cpu_use(p->sig));
 			nr = p->nr + 1;
-			if (!reaped)
+			if (!reaped) {
+				left++;
 				continue;
+			}
 			pr_debug("%d: exited after %lld ns\n", p->nr, atomic64_read(&p->utime));
 			mp1_drop(p);
 		}
@@ -347,6 +358,9 @@ static void mp1_update(struct work_struct *work)
 		total += n;
 		cond_resched();
 	} while (p);
+	spin_lock(&mp1_lock);
+	mp1_room = max(MP1_MANY, left);
+	spin_unlock(&mp1_lock);
 	pr_debug("updated %u processes\n", total);
 }
 
@@ -473,6 +487,7 @@ static int __init mp1_init(void)
 	return 0;
 
 undo:
+	pr_err("cannot create /proc/mp1/status: another module has it, or there is no memory\n");
 	proc_remove(dir);	/* takes NULL, too */
 	destroy_workqueue(mp1_workqueue);
 	return -ENOMEM;

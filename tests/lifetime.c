@@ -218,3 +218,31 @@ TEST(a_pid_reused_through_ns_last_pid_is_a_stranger,
 	enroll(new);
 	ck_assert_int_eq(lines(), 1);
 }
+
+enum { IN_TURN = 3000, HELD = 1024 + 300 };	/* an update comes early, but takes a moment */
+
+static void register_in_turn(void *unused)
+{
+	int i;
+
+	(void)unused;
+	become(NOBODY);
+	for (i = 1; i <= IN_TURN; i++) {
+		pid_t pid = spawn_idle();
+
+		enroll(pid);
+		finish(pid);
+		if (i % 250 == 0)
+			ck_assert_int_lt(lines(), HELD);
+	}
+}
+
+TEST(reaped_processes_do_not_pile_up_however_long_the_period_is, .seconds = 60,
+	.needs = "/proc/slabinfo")
+{
+	long before = process_objects();
+
+	ck_assert_int_eq(wait_status(spawn(register_in_turn, NULL)), 0);
+	note("%d registered and reaped, %d of them still held", IN_TURN, lines());
+	ck_assert_int_lt(process_objects() - before, 2 * HELD + 200);
+}
