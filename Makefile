@@ -9,7 +9,8 @@ else
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 CFLAGS ?= -O2 -g
-VERSION = $(shell sed -n 's/^MODULE_VERSION("\(.*\)");/\1/p' mp1.c)
+RELEASE = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
+MODULES = $(INSTALL_MOD_PATH)/lib/modules/$(RELEASE)
 SUDO = $(if $(filter-out 0,$(shell id -u)),sudo)
 USER_CFLAGS := -std=gnu11 -Wall -Wextra -Wconversion -Werror -pthread
 
@@ -48,9 +49,16 @@ unload:			## unload it
 	$(SUDO) rmmod mp1
 
 install: all		## install the module for KDIR's kernel, so that modprobe finds it
-	+$(KBUILD) modules_install
-	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) -a \
-		$$(modinfo -F vermagic mp1.ko | cut -d ' ' -f 1)
+	@for dkms in $(MODULES)/updates/dkms/mp1.ko*; do if [ -e "$$dkms" ]; then \
+		echo "make: DKMS has installed $$dkms, which modprobe would prefer; remove it first:" \
+		     "sudo make dkms-remove, or sudo apt-get purge mp1-dkms" >&2; exit 1; fi; done
+	+$(KBUILD) CONFIG_MODULE_SIG_ALL= modules_install
+	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) -a $(RELEASE)
+	@echo "make: installed, without a signature: see Secure Boot in docs/install.md"
+
+uninstall:		## undo that
+	rm -f $(MODULES)/extra/mp1.ko* $(MODULES)/updates/mp1.ko*
+	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) -a $(RELEASE)
 
 demo:			## watch mp1 measure two programs, in a virtual machine
 	@vm/demo
@@ -98,13 +106,10 @@ deb-test:		## install it in a throw-away Debian, load what DKMS built, remove it
 	@tests/package
 
 dkms-install:		## let DKMS build and install the module for each kernel that comes
-	$(SUDO) mkdir -p /usr/src/mp1-$(VERSION)
-	$(SUDO) cp Makefile mp1.c mp1_given.h dkms.conf /usr/src/mp1-$(VERSION)
-	$(SUDO) dkms install mp1/$(VERSION)
+	$(SUDO) debian/dkms install
 
 dkms-remove:		## undo that
-	$(SUDO) dkms remove mp1/$(VERSION) --all
-	$(SUDO) rm -r /usr/src/mp1-$(VERSION)
+	$(SUDO) debian/dkms remove
 
 check:			## static checks of all sources; zero findings expected
 	@tests/check
@@ -119,7 +124,7 @@ help:			## this list
 	@echo '  KERNEL=NAME    kernel of the virtual machine (vm/kernel --list lists them);'
 	@echo '                 or a folder in which you compiled one, or host: the running one'
 
-.PHONY: all load unload install demo shell gdb gdb-test test soak prove grade test-matrix coverage mutants bench bench-quick deb deb-test dkms-install dkms-remove check clean help path compiler FORCE
+.PHONY: all load unload install uninstall demo shell gdb gdb-test test soak prove grade test-matrix coverage mutants bench bench-quick deb deb-test dkms-install dkms-remove check clean help path compiler FORCE
 .DEFAULT_GOAL := all
 export KERNEL
 
