@@ -28,8 +28,10 @@ path:
 		     "move this folder to another one" >&2; exit 1 ;; esac
 
 $(KDIR):
-	@echo "make: no kernel headers in $@;" \
-	      "on Debian: sudo apt-get install linux-headers-$$(uname -r)" >&2; exit 1
+	@case $$(uname -r) in \
+	*[Mm]icrosoft*) hint="WSL's own kernel has none; use a virtual machine: make demo, make shell" ;; \
+	*) hint="on Debian: sudo apt-get install linux-headers-$$(uname -r)" ;; esac; \
+	echo "make: no kernel headers in $@; $$hint" >&2; exit 1
 
 # A module is compiled by the kernel's own compiler, or its options are unknown.
 compiler: | $(KDIR)
@@ -58,6 +60,7 @@ install: all		## install the module for KDIR's kernel, so that modprobe finds it
 
 uninstall:		## undo that
 	rm -f $(MODULES)/extra/mp1.ko* $(MODULES)/updates/mp1.ko*
+	@rmdir $(MODULES)/extra $(MODULES)/updates 2>/dev/null || true
 	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) -a $(RELEASE)
 
 demo:			## watch mp1 measure two programs, in a virtual machine
@@ -115,7 +118,8 @@ check:			## static checks of all sources; zero findings expected
 	@tests/check
 
 clean:			## remove what was built here (downloads stay in ~/.cache/mp1)
-	rm -rf build userapp *.o *.ko *.mod *.mod.c .*.cmd Module.symvers modules.order .tmp_versions
+	@rm -rf build userapp *.o *.ko *.mod *.mod.c .*.cmd Module.symvers modules.order .tmp_versions 2>/dev/null || \
+	{ echo "make: some files here belong to another user: sudo make clean" >&2; exit 1; }
 
 help:			## this list
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## /{ printf "  make %-12s %s\n", $$1, $$2 }' Makefile

@@ -27,6 +27,20 @@ case ${1-} in
 	;;
 esac
 
+# Through sudo: go on as the user who called it, and could not change what root creates. Scripts that
+# need root set MP1_AS_ROOT first, and end with give_back.
+if [ "$(id -u)" -eq 0 ] && [ "${SUDO_UID:-0}" -ne 0 ] && [ -z "${MP1_AS_ROOT-}" ]; then
+	exec sudo -E -H -u "#$SUDO_UID" -- "$0" "$@"
+fi
+
+# shellcheck disable=SC2153	# sudo sets SUDO_GID
+# give_back: let the user who called sudo have what was created here
+give_back() { [ -z "${SUDO_UID-}" ] || chown -Rh "$SUDO_UID:$SUDO_GID" "$BUILD"; }
+
+if [ "$(id -u)" -ne 0 ] && [ -n "$(find "$BUILD" -maxdepth 1 ! -uid "$(id -u)" -print -quit 2>/dev/null)" ]; then
+	die "files in $BUILD belong to another user (root, in a container?); run: sudo chown -R $(id -u) $BUILD"
+fi
+
 [[ $TOP$CACHE != *[[:space:]\"\#\$%\&\'\(\),:\;\<\>\\\`\|]* ]] ||
 	die "kbuild takes no blank and none of \"#\$%&'(),:;<>\\\`| in a path; move $TOP (or set XDG_CACHE_HOME, for $CACHE)"
 
