@@ -32,6 +32,9 @@ static const char *no_four_cpus(void)
 
 static const char *no_hotplug(void)
 {
+#ifdef __s390x__
+	return "QEMU's s390x stops for good when busy CPUs go offline, without mp1, too";
+#endif
 	return access("/sys/devices/system/cpu/cpu1/online", W_OK) ?
 	       "this machine's CPUs cannot go offline" : no_four_cpus();
 }
