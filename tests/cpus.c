@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * cpus.c - CPUs that come and go, and CPUs that somebody has for themselves
+ * cpus.c - CPUs that come and go, that somebody has for themselves, or that are all suspended
  *
  * Runs in its own machine, with four CPUs.
  */
@@ -12,9 +12,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "harness.h"
+
+#define WAKE_UP	"/sys/class/rtc/rtc0/wakealarm"
 
 enum { CPUS = 4, STABLE = 20, PERIOD_MS = 50 };
 
@@ -250,4 +253,46 @@ TEST(updates_go_on_after_a_process_that_is_never_throttled,
 	spew("/proc/sys/kernel/sched_rt_runtime_us", "-1");
 	hog_the_timers_cpu(ns, ns);
 	spew("/proc/sys/kernel/sched_rt_runtime_us", "950000");
+}
+
+/* QEMU wakes a machine from S3 ("deep"), but not from s2idle. */
+static const char *no_suspend(void)
+{
+	FILE *file = fopen("/sys/power/mem_sleep", "re");
+	char how[64] = "";
+
+	if (file && !fgets(how, sizeof(how), file))
+		how[0] = '\0';
+	if (file)
+		fclose(file);
+	if (!strstr(how, "[deep]") || access(WAKE_UP, W_OK))
+		return "this kernel cannot be suspended and woken by its clock";
+	return no_four_cpus();
+}
+
+static int64_t time_with_suspend(void)
+{
+	struct timespec ts;
+
+	OK(clock_gettime(CLOCK_BOOTTIME, &ts));
+	return ts.tv_sec * SEC + ts.tv_nsec;
+}
+
+TEST(updates_go_on_after_suspend_without_a_burst,
+	.parameters = "period_ms=50", .seconds = 60, .needs = TRACING, .skip = no_suspend)
+{
+	int64_t start = now(), suspended = now() - time_with_suspend();
+	pthread_t thread;
+
+	trace_begin();
+	enroll(getpid());
+	ck_assert_int_eq(pthread_create(&thread, NULL, measure_naps, NULL), 0);
+	nap(SEC);
+	spew(WAKE_UP, "+4");
+	spew("/sys/power/state", "mem");	/* returns when awake */
+	suspended += time_with_suspend() - now();
+	note("suspended for %.1f s", (double)suspended / SEC);
+	ck_assert_int_gt(suspended, SEC);
+	nap(2 * SEC);
+	assert_regular(start, now(), SEC);
 }

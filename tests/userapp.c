@@ -177,7 +177,7 @@ static int run_on_terminal(const char *command, char *text, size_t size)
 	return status;
 }
 
-TEST(userapp_shows_on_a_terminal_how_far_it_is, .seconds = 30)
+TEST(userapp_shows_on_a_terminal_how_far_it_is, .seconds = 30, .needs = "/dev/ptmx")
 {
 	char text[4096];
 
@@ -211,7 +211,7 @@ TEST(userapp_measures_a_command, .parameters = "period_ms=200", .seconds = 30, .
 }
 
 TEST(userapp_draws_one_line_for_a_command_on_a_terminal,
-	.parameters = "period_ms=100", .seconds = 30, .skip = one_cpu)
+	.parameters = "period_ms=100", .seconds = 30, .needs = "/dev/ptmx", .skip = one_cpu)
 {
 	double seconds, percent;
 	char text[4096], *line;
@@ -306,7 +306,7 @@ TEST(userapp_runs_no_command_without_the_module, .parameters = NOT_LOADED, .seco
 }
 
 /* Another module may have a file of that name, but not the parameter. */
-TEST(userapp_explains_that_there_is_no_period, .seconds = 30)
+TEST(userapp_explains_that_there_is_no_period, .seconds = 30, .needs = "/dev/ptmx")
 {
 	char text[4096];
 
@@ -321,7 +321,7 @@ TEST(userapp_explains_that_there_is_no_period, .seconds = 30)
 }
 
 /* As in a small container */
-TEST(userapp_does_without_sys, .seconds = 30)
+TEST(userapp_does_without_sys, .seconds = 30, .needs = "/dev/ptmx")
 {
 	char text[4096];
 
