@@ -219,7 +219,7 @@ TEST(a_pid_reused_through_ns_last_pid_is_a_stranger,
 	ck_assert_int_eq(lines(), 1);
 }
 
-enum { IN_TURN = 3000, HELD = 1024 + 300 };	/* an update comes early, but takes a moment */
+enum { IN_TURN = 2000, HELD = 1024 + 300 };	/* an update comes early, but takes a moment */
 
 static void register_in_turn(void *unused)
 {
