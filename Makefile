@@ -33,7 +33,7 @@ $(KDIR):
 	*) hint="on Debian: sudo apt-get install linux-headers-$$(uname -r)" ;; esac; \
 	echo "make: no kernel headers in $@; $$hint" >&2; exit 1
 
-# A module is compiled by the kernel's own compiler, or its options are unknown.
+# Use the compiler that built the kernel: another one does not know all of its options.
 compiler: | $(KDIR)
 	@of() { grep -qsx "CONFIG_CC_IS_$$1=y" $(KDIR)/include/config/auto.conf; }; \
 	case '$(LLVM)$(if $(filter %clang,$(subst clang-,clang -,$(CC))),clang)' in \
@@ -85,9 +85,9 @@ prove:			## prove the arithmetic of the module, for all inputs
 	@tests/prove
 
 grade:			## judge another solution of the assignment (SUBMISSION=folder)
-	@$(if $(SUBMISSION),tests/grade '$(SUBMISSION)',echo "make: whose? make grade SUBMISSION=path/to/their/folder" >&2; exit 2)
+	@$(if $(SUBMISSION),tests/grade '$(SUBMISSION)',echo "make: no submission given; type: make grade SUBMISSION=path/to/their/folder" >&2; exit 2)
 
-test-matrix:		## the same on old, new, real-time and foreign kernels
+test-matrix:		## all tests, on old, new and real-time kernels and other architectures
 	@tests/matrix
 
 coverage:		## what of the sources the tests execute, on the debug kernel
@@ -108,7 +108,7 @@ deb:			## make the Debian package mp1-dkms
 deb-test:		## install it in a throw-away Debian, load what DKMS built, remove it
 	@tests/package
 
-dkms-install:		## let DKMS build and install the module for each kernel that comes
+dkms-install:		## let DKMS build and install the module, for each new kernel, too
 	$(SUDO) debian/dkms install
 
 dkms-remove:		## undo that

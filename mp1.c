@@ -17,9 +17,9 @@
  * call_rcu() then frees it, once no update can still see it. It holds its struct pid, which
  * identifies the process (PIDs are reused), and a task_struct, which keeps the CPU times
  * readable after the process has been reaped. The next update drops a reaped process, unless
- * the new owner of its PID registers first and takes its place. An update comes early when as many
- * processes were registered as the last one left, but at least MP1_MANY: so reaped ones do not
- * pile up, whatever the period.
+ * the new owner of its PID registers first and takes its place. An update runs early once as many
+ * processes have been registered since the last one as that one left listed, or MP1_MANY if that
+ * is more: so reaped ones cannot pile up, however long the period.
  *
  * Unloading. mp1_exit() removes the file, stops the timer, ends the work and drops the processes,
  * in this order: nothing goes while something left could still use or start it.
@@ -47,7 +47,7 @@
 #endif
 
 #define MP1_BATCH		32	/* processes visited in one hold of mp1_lock, at most */
-#define MP1_MANY		1024U	/* registrations after which an update comes early */
+#define MP1_MANY		1024U	/* registrations after which an update runs early */
 #define MP1_PERIOD_MIN_MS	10
 #define MP1_PERIOD_MAX_MS	3600000
 #define MP1_PERIOD_RANGE	__stringify(MP1_PERIOD_MIN_MS) " to " __stringify(MP1_PERIOD_MAX_MS)
@@ -93,7 +93,7 @@ struct mp1_opener {
 static DEFINE_SPINLOCK(mp1_lock);
 static LIST_HEAD(mp1_registry);
 static struct rb_root mp1_index = RB_ROOT;
-static unsigned int mp1_room = MP1_MANY;	/* registrations until an update comes early */
+static unsigned int mp1_room = MP1_MANY;	/* registrations until an update runs early */
 
 static struct timer_list mp1_timer;
 static u64 mp1_epoch;	/* jiffies when the list became non-empty; set while the timer is idle */

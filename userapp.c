@@ -331,8 +331,8 @@ static void show_update(struct progress *shown, pid_t pid, double now, double pe
 }
 
 /*
- * Print the totals of a command that has exited, after the line that @has_progress says there is;
- * reap it, and return what a shell would.
+ * Reap a command that has exited, print its totals, and return the exit status that a shell would.
+ * @has_progress: a line of progress is on the terminal; end it first
  */
 static int finish_command(pid_t pid, bool has_progress)
 {

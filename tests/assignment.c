@@ -586,7 +586,7 @@ TEST(unloads_with_processes_registered, .parameters = NOT_LOADED, .seconds = 60)
 
 /*
  * Unload while an update is pending: this thread is ahead of all others on its CPU, so the timer's
- * function comes, as an interrupt, but what it queues waits.
+ * function still runs, as an interrupt, but the work that it queues has to wait.
  */
 static void unload_at(int64_t when)
 {

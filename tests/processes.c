@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* processes.c - processes in states in which most never are */
+/* processes.c - processes in unusual states */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -20,8 +20,8 @@
 #define CGROUPS	"/tmp/cgroups"
 
 /*
- * @pid does not run. Registering, listing and unregistering do not need it to, its time rests, and
- * killing it works as ever. Ends with it reaped.
+ * @pid is not running. It can be registered, listed and unregistered nevertheless, its time does
+ * not change, and it can be killed as usual. Reaps it.
  */
 static void assert_usable(pid_t pid)
 {
@@ -141,7 +141,7 @@ static void assert_agrees(pid_t pid)
 		      (long long)stat);
 }
 
-/* The kernel takes the runtime of a thread that no tick has met for user time. */
+/* If no tick has hit a thread yet, the kernel counts all of its runtime as user time. */
 TEST(kernel_threads_show_what_proc_stat_does, .parameters = SOON, .seconds = 20)
 {
 	enum { KTHREADD = 2 };

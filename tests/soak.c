@@ -41,7 +41,7 @@ static void *burn_a_little(void *unused)
 	return unused;
 }
 
-/* Live in one of the ways in which processes do, and end. */
+/* Live in one of several ways, and end. */
 static void live(void *way)
 {
 	char *const arguments[] = { "true", NULL };
@@ -205,7 +205,7 @@ TEST(a_round_of_everything_leaves_nothing, .parameters = NOT_LOADED, .seconds = 
 	ck_assert_int_eq(accounts->errors, 0);
 	ck_assert_int_gt(accounts->ended, 20);
 	ck_assert_int_gt(accounts->listings, 5);
-	/* What the workers had registered when they were killed ended afterwards. */
+	/* What a worker had registered when it was killed ended later, and was not counted. */
 	left = accounts->registered - accounts->unregistered - accounts->ended;
 	ck_assert_int_ge(left, -CHURNERS - 1);	/* killed before they had noted it */
 	ck_assert_int_le(left, CHURNERS + MANY);

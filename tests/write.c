@@ -248,7 +248,7 @@ TEST(every_process_with_a_folder_in_proc_can_be_registered)
 	enroll(1);
 	ck_assert_int_gt(listed(1), 0);
 	enroll(2);			/* kthreadd */
-	ck_assert_int_le(listed(2), 2 * TICK);	/* what no tick has met counts as user time */
+	ck_assert_int_le(listed(2), 2 * TICK);	/* see kernel_threads_show_... */
 }
 
 /* Some programs write the number and the newline separately. */

@@ -27,8 +27,8 @@ case ${1-} in
 	;;
 esac
 
-# Through sudo: go on as the user who called it, and could not change what root creates. Scripts that
-# need root set MP1_AS_ROOT first, and end with give_back.
+# If run through sudo, continue as the user who called it: that user could not change files that
+# root creates. Scripts that need root set MP1_AS_ROOT first, and end with give_back.
 if [ "$(id -u)" -eq 0 ] && [ "${SUDO_UID:-0}" -ne 0 ] && [ -z "${MP1_AS_ROOT-}" ]; then
 	exec sudo -E -H -u "#$SUDO_UID" -- "$0" "$@"
 fi

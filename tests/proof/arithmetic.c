@@ -77,7 +77,7 @@ static void prove_timer(void)
 	       MP1_PERIOD_MAX_MS - MP1_PERIOD_MIN_MS + 1, cases);
 }
 
-/* What a call of split_runtime() must keep, after one that returned @before */
+/* Check one call of split_runtime() against the record that the previous call left. */
 static void check_split(struct signal_struct *sig, const struct task_cputime *sum)
 {
 	struct prev_cputime before = sig->prev_cputime;
@@ -105,10 +105,10 @@ static void three_calls(const u64 *inputs)
 }
 
 /*
- * Neither the user time and total returned, nor the system time, ever decreases, and the two sum
- * up to the runtime: for all histories of three calls with values up to 6, sensible or not (a
- * history can begin with any record, so three calls show what happens between any two); and for
- * random ones of any size up to 2^62 ns, 146 years.
+ * Neither the user time nor the system time ever decreases, and the two add up to the runtime, or
+ * to the previous total if that is more. Shown for all histories of three calls with values up to
+ * 6, sensible or not (a history can begin with any record, so three calls show what happens between
+ * any two), and for random ones of any size up to 2^62 ns, 146 years.
  */
 static void prove_split(void)
 {
