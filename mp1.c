@@ -7,19 +7,19 @@
  *	echo -423 > /proc/mp1/status	unregister it
  *
  * Locking. mp1_registry lists the registered processes in the order of their PIDs; mp1_index
- * is a tree of the same processes, used to find a place in the list. mp1_lock guards both, and
- * mp1_room; only updates walk the list without it, under RCU. The timer is armed exactly while
- * the list is not empty. Code holding mp1_lock must not allocate, must not touch user memory, and
- * visits at most MP1_BATCH processes, so that nobody waits long. The timer's callback does not
- * take mp1_lock, so it can be stopped and waited for under it.
+ * is a tree of the same processes, used to find a place in the list. mp1_lock guards both, and the
+ * two counters that follow them; only updates walk the list without it, under RCU. The timer is
+ * armed exactly while the list is not empty. Code holding mp1_lock must not allocate, must not
+ * touch user memory, and visits at most MP1_BATCH processes, so that nobody waits long. The timer's
+ * callback does not take mp1_lock, so it can be stopped and waited for under it.
  *
  * Lifetime. write() allocates a struct mp1_process. The registry owns it until it is dropped;
  * call_rcu() then frees it, once no update can still see it. It holds its struct pid, which
  * identifies the process (PIDs are reused), and a task_struct, which keeps the CPU times
  * readable after the process has been reaped. The next update drops a reaped process, unless
- * the new owner of its PID registers first and takes its place. An update runs early once as many
- * processes have been registered since the last one as that one left listed, or MP1_MANY if that
- * is more: so reaped ones cannot pile up, however long the period.
+ * the new owner of its PID registers first and takes its place. Once as many processes have been
+ * registered since the last update as it left listed, and at least MP1_MANY, write() queues an
+ * early update. So reaped ones cannot pile up, however long the period.
  *
  * Unloading. mp1_exit() removes the file, stops the timer, ends the work and drops the processes,
  * in this order: nothing goes while something left could still use or start it.
@@ -47,7 +47,7 @@
 #endif
 
 #define MP1_BATCH		32	/* processes visited in one hold of mp1_lock, at most */
-#define MP1_MANY		1024U	/* registrations after which an update runs early */
+#define MP1_MANY		1024U	/* an early update takes at least this many registrations */
 #define MP1_PERIOD_MIN_MS	10
 #define MP1_PERIOD_MAX_MS	3600000
 #define MP1_PERIOD_RANGE	__stringify(MP1_PERIOD_MIN_MS) " to " __stringify(MP1_PERIOD_MAX_MS)
@@ -93,7 +93,8 @@ struct mp1_opener {
 static DEFINE_SPINLOCK(mp1_lock);
 static LIST_HEAD(mp1_registry);
 static struct rb_root mp1_index = RB_ROOT;
-static unsigned int mp1_room = MP1_MANY;	/* registrations until an update runs early */
+static unsigned int mp1_since;	/* registrations since the last update began */
+static unsigned int mp1_limit = MP1_MANY;	/* that many queue an early one */
 
 static struct timer_list mp1_timer;
 static u64 mp1_epoch;	/* jiffies when the list became non-empty; set while the timer is idle */
@@ -224,7 +225,6 @@ static int mp1_register(struct pid *pid, const struct file *file)
 {
 	struct task_struct *task = get_pid_task(pid, PIDTYPE_TGID);
 	struct mp1_process *p;
-	bool early = false;
 	int err;
 
 	if (!task)
@@ -243,11 +243,9 @@ static int mp1_register(struct pid *pid, const struct file *file)
 	atomic64_set(&p->utime, get_cpu_use(p->sig));
 	spin_lock(&mp1_lock);
 	err = mp1_add(p);
-	if (!err && mp1_room)
-		early = !--mp1_room;
-	spin_unlock(&mp1_lock);
-	if (early)
+	if (!err && ++mp1_since >= mp1_limit)
 		queue_work(mp1_workqueue, &mp1_work);
+	spin_unlock(&mp1_lock);
 	if (err)
 		mp1_free(p);
 	return err == -EEXIST ? 0 : err;
@@ -337,6 +335,9 @@ static void mp1_update(struct work_struct *work)
 	pid_t nr = 0;
 	bool reaped;
 
+	spin_lock(&mp1_lock);
+	mp1_since = 0;	/* first: the walk may miss whoever comes from here on */
+	spin_unlock(&mp1_lock);
 	do {
 		rcu_read_lock();
 		spin_lock(&mp1_lock);
@@ -359,7 +360,7 @@ static void mp1_update(struct work_struct *work)
 		cond_resched();
 	} while (p);
 	spin_lock(&mp1_lock);
-	mp1_room = max(MP1_MANY, left);
+	mp1_limit = max(MP1_MANY, left);
 	spin_unlock(&mp1_lock);
 	pr_debug("updated %u processes\n", total);
 }

@@ -123,8 +123,7 @@ static inline u64 split_runtime(struct signal_struct *sig, const struct task_cpu
  *	 reference to any of them, even after all have ended and been reaped
  *
  * Counts all threads, live and ended. Agrees with utime in /proc/PID/stat and ru_utime of
- * getrusage(). Never less
- * than any of the three has returned before.
+ * getrusage(). Never less than any of the three has returned before.
  *
  * Context: Process or softirq. Enters an RCU section, takes prev_cputime.lock, and takes
  *	    stats_lock if a thread ends meanwhile.
