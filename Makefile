@@ -59,6 +59,7 @@ install: all		## install the module for KDIR's kernel, so that modprobe finds it
 	@echo "make: installed, without a signature: see Secure Boot in docs/install.md"
 
 uninstall:		## undo that
+	@[ "$(RELEASE)" ] || { echo "make: no kernel headers in $(KDIR); sudo rm the mp1.ko in /lib/modules" >&2; exit 1; }
 	rm -f $(MODULES)/extra/mp1.ko* $(MODULES)/updates/mp1.ko*
 	@rmdir $(MODULES)/extra $(MODULES)/updates 2>/dev/null || true
 	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) -a $(RELEASE)

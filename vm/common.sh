@@ -27,10 +27,12 @@ case ${1-} in
 	;;
 esac
 
-# If run through sudo, continue as the user who called it: that user could not change files that
-# root creates. Scripts that need root set MP1_AS_ROOT first, and end with give_back.
-if [ "$(id -u)" -eq 0 ] && [ "${SUDO_UID:-0}" -ne 0 ] && [ -z "${MP1_AS_ROOT-}" ]; then
-	exec sudo -E -H -u "#$SUDO_UID" -- "$0" "$@"
+# If run through sudo in that user's folder, continue as the user who called it, who could not change
+# files that root creates. Scripts that need root set MP1_AS_ROOT first, and, if they create files in
+# build/, end with give_back.
+if [ "$(id -u)" -eq 0 ] && [ -z "${MP1_AS_ROOT-}" ] && [ "${SUDO_UID:-0}" -ne 0 ] &&
+   [ "$(stat -c %u "$TOP")" = "$SUDO_UID" ] && command -v sudo >/dev/null; then
+	exec sudo -E -H -u "#$SUDO_UID" -- "$(realpath "$0")" "$@"
 fi
 
 # shellcheck disable=SC2153	# sudo sets SUDO_GID
