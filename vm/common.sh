@@ -27,9 +27,9 @@ case ${1-} in
 	;;
 esac
 
-# If run through sudo in that user's folder, continue as the user who called it, who could not change
-# files that root creates. Scripts that need root set MP1_AS_ROOT first, and, if they create files in
-# build/, end with give_back.
+# Under sudo, in a folder of the user that called it, continue as that user: otherwise root's files
+# would be in the way later. Scripts that need root set MP1_AS_ROOT first and, if they create files
+# in build/, end with give_back.
 if [ "$(id -u)" -eq 0 ] && [ -z "${MP1_AS_ROOT-}" ] && [ "${SUDO_UID:-0}" -ne 0 ] &&
    [ "$(stat -c %u "$TOP")" = "$SUDO_UID" ] && command -v sudo >/dev/null; then
 	exec sudo -E -H -u "#$SUDO_UID" -- "$(realpath "$0")" "$@"
@@ -138,6 +138,27 @@ debian_tree() (
 pretend_kernel() {
 	printf '#!/bin/sh\n[ "$*" = -r ] || exec /bin/uname "$@"\necho %s\n' "$2" >"$1/usr/local/bin/uname"
 	chmod +x "$1/usr/local/bin/uname"
+}
+
+# test_ended STATUS NAME SECONDS: print how a script's own test ended, as the tests in the guest do
+test_ended() {
+	local word=ok
+	if [ "$1" -ne 0 ]; then
+		word=FAIL
+	fi
+	printf '%-5s %-62s %6.2f s\n' "$word" "$2" "$3"
+}
+
+# guest_tree FOLDER PROGRAM...: copy programs of this computer there, with their libraries
+guest_tree() {
+	local folder=$1 program
+	shift
+	rm -rf "$folder"
+	mkdir -p "$folder"
+	for program; do
+		ldd "$program" | grep -o '/[^ ]*'
+		echo "$program"
+	done | sort -u | xargs cp -L --parents -t "$folder"
 }
 
 # available_mib: memory that is free or can be freed
