@@ -260,14 +260,7 @@ TEST(updates_go_on_after_a_process_that_is_never_throttled,
 /* QEMU wakes a machine from S3 ("deep"), but not from s2idle. */
 static const char *no_suspend(void)
 {
-	FILE *file = fopen("/sys/power/mem_sleep", "re");
-	char how[64] = "";
-
-	if (file && !fgets(how, sizeof(how), file))
-		how[0] = '\0';
-	if (file)
-		fclose(file);
-	if (!strstr(how, "[deep]") || access(WAKE_UP, W_OK))
+	if (!strstr(first_line("/sys/power/mem_sleep"), "[deep]") || access(WAKE_UP, W_OK))
 		return "this kernel cannot be suspended and woken by its clock";
 	return no_four_cpus();
 }

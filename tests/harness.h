@@ -88,6 +88,9 @@ __attribute__((format(printf, 1, 2))) void note(const char *format, ...);
 /* For .skip: why a test cannot run with one CPU, if there is only one */
 const char *one_cpu(void);
 
+/* The first line of a file, until the next call; "" if there is no such file */
+const char *first_line(const char *path);
+
 /* Is this a kernel with bug finders, on which tests run longer? */
 bool finds_bugs(void);
 

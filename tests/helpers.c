@@ -78,16 +78,21 @@ const char *one_cpu(void)
 	return sysconf(_SC_NPROCESSORS_ONLN) < 2 ? "this machine has one CPU" : NULL;
 }
 
-bool finds_bugs(void)
+const char *first_line(const char *path)
 {
-	char line[4096] = "";
-	FILE *file = fopen("/proc/cmdline", "r");
+	static char line[4096];
+	FILE *file = fopen(path, "r");
 
-	if (file && !fgets(line, sizeof(line), file))
+	if (!file || !fgets(line, sizeof(line), file))
 		line[0] = '\0';
 	if (file)
 		fclose(file);
-	return strstr(line, " mp1-thorough");
+	return line;
+}
+
+bool finds_bugs(void)
+{
+	return strstr(first_line("/proc/cmdline"), " mp1-thorough");
 }
 
 /* The file */
