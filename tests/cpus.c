@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
@@ -205,16 +206,44 @@ TEST(cpus_come_and_go_and_nobody_notices,
 	assert_regular(start, end, 0);
 }
 
+/* As struct sched_attr, which the C library does not have everywhere */
+struct scheduling {
+	uint32_t size, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime, deadline, period;
+};
+
+static const struct scheduling realtime = {
+	.size = sizeof(realtime), .policy = SCHED_FIFO, .priority = 99,
+};
+
+/* 95 ms of each 100 ms, before all others */
+static const struct scheduling most = {
+	.size = sizeof(most), .policy = SCHED_DEADLINE,
+	.runtime = 95 * MSEC, .deadline = 100 * MSEC, .period = 100 * MSEC,
+};
+
+static const struct scheduling all = {
+	.size = sizeof(all), .policy = SCHED_DEADLINE,
+	.runtime = 100 * MSEC, .deadline = 100 * MSEC, .period = 100 * MSEC,
+};
+
 /*
- * A process of the highest priority takes the timer's CPU for itself, for @ns. Others register and
- * list all the time.
+ * A process takes the timer's CPU for itself, for @ns. Others register and list all the time, and
+ * the other CPUs are busy.
  */
-static void hog_the_timers_cpu(int64_t ns, int64_t allowed)
+static void hog_the_timers_cpu(const struct scheduling *how, int64_t ns, int64_t allowed)
 {
-	struct sched_param param = { .sched_priority = 99 };
 	pid_t pid = spawn(burn_forever, NULL), other = spawn_idle();
 	pthread_t thread;
 	int64_t start, end;
+	int cpu;
+
+	for (cpu = 0; cpu < CPUS; cpu++)
+		if (cpu != 1)
+			run_on(spawn(burn_forever, NULL), cpu, cpu);
 
 	run_on(0, 1, 1);
 	enroll(pid);
@@ -223,7 +252,7 @@ static void hog_the_timers_cpu(int64_t ns, int64_t allowed)
 	ck_assert_int_eq(pthread_create(&thread, NULL, measure_naps, NULL), 0);
 	trace_begin();
 	start = now();
-	OK(sched_setscheduler(pid, SCHED_FIFO, &param));
+	OK(syscall(SYS_sched_setattr, pid, how, 0));
 	do {
 		enroll(other);
 		ck_assert_int_ge(listed(other), 0);
@@ -243,18 +272,38 @@ TEST(updates_go_on_while_a_real_time_process_hogs_the_timers_cpu,
 	const int64_t ns = (finds_bugs() ? 20 : 5) * SEC;
 
 	/* A real-time kernel runs timers in a thread, which is throttled with that process. */
-	hog_the_timers_cpu(ns, access("/sys/kernel/realtime", F_OK) ? 2 * SEC : ns);
+	hog_the_timers_cpu(&realtime, ns, access("/sys/kernel/realtime", F_OK) ? 2 * SEC : ns);
 }
 
-/* Without throttling, the kernel may stop running the timers of this CPU. */
-TEST(updates_go_on_after_a_process_that_is_never_throttled,
-	.parameters = "period_ms=50", .seconds = 60, .needs = TRACING, .skip = no_four_cpus)
+/*
+ * Without throttling, the kernel may stop running the timers of this CPU. (With it, no deadline
+ * process may be tied to one CPU.)
+ */
+static void hog_without_throttling(const struct scheduling *how)
 {
 	const int64_t ns = (finds_bugs() ? 20 : 5) * SEC;
 
 	spew("/proc/sys/kernel/sched_rt_runtime_us", "-1");
-	hog_the_timers_cpu(ns, ns);
+	hog_the_timers_cpu(how, ns, ns);
 	spew("/proc/sys/kernel/sched_rt_runtime_us", "950000");
+}
+
+TEST(updates_go_on_after_a_process_that_is_never_throttled,
+	.parameters = "period_ms=50", .seconds = 60, .needs = TRACING, .skip = no_four_cpus)
+{
+	hog_without_throttling(&realtime);
+}
+
+TEST(updates_go_on_after_a_deadline_process_that_uses_most_of_it,
+	.parameters = "period_ms=50", .seconds = 60, .needs = TRACING, .skip = no_four_cpus)
+{
+	hog_without_throttling(&most);
+}
+
+TEST(updates_go_on_after_a_deadline_process_that_uses_all_of_it,
+	.parameters = "period_ms=50", .seconds = 60, .needs = TRACING, .skip = no_four_cpus)
+{
+	hog_without_throttling(&all);
 }
 
 /* QEMU wakes a machine from S3 ("deep"), but not from s2idle. */
