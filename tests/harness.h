@@ -38,6 +38,7 @@
 #define PID_NAMESPACES	"/proc/self/ns/pid"
 #define USER_NAMESPACES	"/proc/self/ns/user"
 #define MEMORY_CGROUPS	"/proc/kpagecgroup"
+#define CGROUPS		"/tmp/cgroups"		/* see mount_cgroups() */
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define NOBODY		1000			/* a user without any rights */
 
@@ -87,6 +88,9 @@ __attribute__((format(printf, 1, 2))) void note(const char *format, ...);
 
 /* For .skip: why a test cannot run with one CPU, if there is only one */
 const char *one_cpu(void);
+
+/* Have the second version of cgroups at CGROUPS; false if this kernel has none */
+bool mount_cgroups(void);
 
 /* The first line of a file, until the next call; "" if there is no such file */
 const char *first_line(const char *path);

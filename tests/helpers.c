@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/klog.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -76,6 +77,17 @@ void note(const char *format, ...)
 const char *one_cpu(void)
 {
 	return sysconf(_SC_NPROCESSORS_ONLN) < 2 ? "this machine has one CPU" : NULL;
+}
+
+bool mount_cgroups(void)
+{
+	if (!access(CGROUPS "/cgroup.procs", F_OK))
+		return true;
+	OK(mkdir(CGROUPS, 0755));
+	if (!mount("cgroup", CGROUPS, "cgroup2", 0, NULL))
+		return true;
+	OK(rmdir(CGROUPS));
+	return false;
 }
 
 const char *first_line(const char *path)

@@ -17,8 +17,6 @@
 
 #include "harness.h"
 
-#define CGROUPS	"/tmp/cgroups"
-
 /*
  * @pid is not running. It can be registered, listed and unregistered nevertheless, its time does
  * not change, and it can be killed as usual. Reaps it.
@@ -47,12 +45,7 @@ static void assert_usable(pid_t pid)
 
 static const char *no_freezer(void)
 {
-	if (mkdir(CGROUPS, 0755) && errno != EEXIST)
-		return CGROUPS " cannot be created";
-	if (mount("cgroup2", CGROUPS, "cgroup2", 0, NULL))
-		return "this kernel has no second version of cgroups";
-	OK(umount(CGROUPS));
-	return NULL;
+	return mount_cgroups() ? NULL : "this kernel has no second version of cgroups";
 }
 
 TEST(a_frozen_process_is_measured, .parameters = SOON, .seconds = 40, .skip = no_freezer)
@@ -60,7 +53,6 @@ TEST(a_frozen_process_is_measured, .parameters = SOON, .seconds = 40, .skip = no
 	char *events, text[16];
 	int i;
 
-	OK(mount("cgroup2", CGROUPS, "cgroup2", 0, NULL));
 	OK(mkdir(CGROUPS "/ice", 0755));
 	for (i = 0; i < 5; i++) {
 		int64_t deadline = now() + 5 * SEC;
@@ -80,7 +72,6 @@ TEST(a_frozen_process_is_measured, .parameters = SOON, .seconds = 40, .skip = no
 		assert_usable(pid);
 	}
 	OK(rmdir(CGROUPS "/ice"));
-	OK(umount(CGROUPS));
 }
 
 TEST(a_stopped_process_is_measured, .parameters = SOON, .seconds = 20)

@@ -101,8 +101,8 @@ static void fill(void *unused)
 	char text[16];
 
 	(void)unused;
-	if (!access("/tmp/cgroup/full", F_OK))
-		spew("/tmp/cgroup/full/cgroup.procs", "0");
+	if (!access(CGROUPS "/full", F_OK))
+		spew(CGROUPS "/full/cgroup.procs", "0");
 	for (;; sign = -sign) {
 		for (i = 0; i < MANY; i++) {
 			size_t n = (size_t)sprintf(text, "%d", sign * many[i]);
@@ -144,13 +144,12 @@ static void squeeze(void *unused)
 
 static void set_up_cgroup(void)
 {
-	if (access(MEMORY_CGROUPS, F_OK) || !access("/tmp/cgroup", F_OK))
+	if (access(MEMORY_CGROUPS, F_OK) || !access(CGROUPS "/full", F_OK))
 		return;
-	OK(mkdir("/tmp/cgroup", 0755));
-	OK(mount("cgroup", "/tmp/cgroup", "cgroup2", 0, NULL));
-	spew("/tmp/cgroup/cgroup.subtree_control", "+memory");
-	OK(mkdir("/tmp/cgroup/full", 0755));
-	spew("/tmp/cgroup/full/memory.max", sizeof(long) == 8 ? "262144" : "131072");
+	ck_assert(mount_cgroups());
+	spew(CGROUPS "/cgroup.subtree_control", "+memory");
+	OK(mkdir(CGROUPS "/full", 0755));
+	spew(CGROUPS "/full/memory.max", sizeof(long) == 8 ? "262144" : "131072");
 }
 
 /* Objects at the end of the first round: what later ones are compared with */

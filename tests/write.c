@@ -332,7 +332,7 @@ struct limited {
 /* All bytes charged. This moves in steps, as each CPU keeps a stock of up to 128 KiB. */
 static long charged(void)
 {
-	char *text = slurp("/tmp/cgroup/small/memory.current");
+	char *text = slurp(CGROUPS "/small/memory.current");
 	long bytes = atol(text);
 
 	free(text);
@@ -342,7 +342,7 @@ static long charged(void)
 /* The part of that which is for kernel objects */
 static long charged_slab(void)
 {
-	char *text = slurp("/tmp/cgroup/small/memory.stat");
+	char *text = slurp(CGROUPS "/small/memory.stat");
 	long bytes = atol(strstr(text, "\nslab_unreclaimable ") + 20);
 
 	free(text);
@@ -356,7 +356,7 @@ static void register_with_little_memory(void *argument)
 	char text[16];
 	int i, n;
 
-	spew("/tmp/cgroup/small/cgroup.procs", "0");
+	spew(CGROUPS "/small/cgroup.procs", "0");
 	for (i = 0; i < MANY && !shared->error && shared->refused < REFUSED; i++) {
 		n = sprintf(text, "%d", shared->pids[i]);
 		if (write(shared->fd, text, (size_t)n) == n)
@@ -377,11 +377,10 @@ static struct limited *prepare_cgroup(void)
 	ck_assert_ptr_ne(shared, MAP_FAILED);
 	spawn_many(shared->pids, MANY);
 	shared->fd = status_open();
-	if (access("/tmp/cgroup", F_OK)) {
-		OK(mkdir("/tmp/cgroup", 0755));
-		ck_assert_msg(!mount("cgroup", "/tmp/cgroup", "cgroup2", 0, NULL), "cgroup2: %m");
-		spew("/tmp/cgroup/cgroup.subtree_control", "+memory");
-		OK(mkdir("/tmp/cgroup/small", 0755));
+	if (access(CGROUPS "/small", F_OK)) {
+		ck_assert(mount_cgroups());
+		spew(CGROUPS "/cgroup.subtree_control", "+memory");
+		OK(mkdir(CGROUPS "/small", 0755));
 	}
 	return shared;
 }
@@ -393,7 +392,7 @@ static void register_all(void *argument)
 	long before, slab_before;
 	int i;
 
-	spew("/tmp/cgroup/small/cgroup.procs", "0");
+	spew(CGROUPS "/small/cgroup.procs", "0");
 	before = charged();
 	slab_before = charged_slab();
 	for (i = 0; i < MANY; i++)
@@ -419,7 +418,7 @@ TEST(without_memory_is_enomem_and_nothing_is_registered, .seconds = 90, .needs =
 	long before = process_objects();
 	struct limited *shared = prepare_cgroup();
 
-	spew("/tmp/cgroup/small/memory.max", sizeof(long) == 8 ? "262144" : "131072");
+	spew(CGROUPS "/small/memory.max", sizeof(long) == 8 ? "262144" : "131072");
 
 	ck_assert_int_eq(wait_status(spawn(register_with_little_memory, shared)), 0);
 	ck_assert_msg(!shared->error, "errno %d after %d processes", shared->error,
