@@ -89,7 +89,7 @@ grade:			## judge another solution of the assignment (SUBMISSION=folder)
 	@$(if $(SUBMISSION),tests/grade '$(SUBMISSION)',echo "make: no submission given; type: make grade SUBMISSION=path/to/their/folder" >&2; exit 2)
 
 test-matrix:		## all tests, on old, new and real-time kernels and other architectures
-	@tests/matrix
+	@tests/matrix $(if $(ALL),--all)
 
 coverage:		## what of the sources the tests execute, on the debug kernel
 	@tests/coverage
