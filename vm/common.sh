@@ -149,6 +149,15 @@ test_ended() {
 	printf '%-5s %-62s %6.2f s\n' "$word" "$2" "$3"
 }
 
+# own_compiler KERNEL ARRAY: add the words that make needs to use the compiler of a kernel that
+# was compiled on this computer
+own_compiler() {
+	local -n own_compiler_words=$2
+	if [ -f "$1/make" ]; then
+		mapfile -t -O ${#own_compiler_words[@]} own_compiler_words <"$1/make"
+	fi
+}
+
 # guest_tree FOLDER PROGRAM...: copy programs of this computer there, with their libraries
 guest_tree() {
 	local folder=$1 program
