@@ -269,7 +269,7 @@ static void hog_the_timers_cpu(const struct scheduling *how, int64_t ns, int64_t
 TEST(updates_go_on_while_a_real_time_process_hogs_the_timers_cpu,
 	.parameters = "period_ms=50", .seconds = 60, .needs = TRACING, .skip = no_four_cpus)
 {
-	const int64_t ns = (finds_bugs() ? 20 : 5) * SEC;
+	const int64_t ns = (finds_bugs() ? 20 : 3) * SEC;
 
 	/* A real-time kernel runs timers in a thread, which is throttled with that process. */
 	hog_the_timers_cpu(&realtime, ns, access("/sys/kernel/realtime", F_OK) ? 2 * SEC : ns);
@@ -279,10 +279,8 @@ TEST(updates_go_on_while_a_real_time_process_hogs_the_timers_cpu,
  * Without throttling, the kernel may stop running the timers of this CPU. (With it, no deadline
  * process may be tied to one CPU.)
  */
-static void hog_without_throttling(const struct scheduling *how)
+static void hog_without_throttling(const struct scheduling *how, int64_t ns)
 {
-	const int64_t ns = (finds_bugs() ? 20 : 5) * SEC;
-
 	spew("/proc/sys/kernel/sched_rt_runtime_us", "-1");
 	hog_the_timers_cpu(how, ns, ns);
 	spew("/proc/sys/kernel/sched_rt_runtime_us", "950000");
@@ -291,19 +289,19 @@ static void hog_without_throttling(const struct scheduling *how)
 TEST(updates_go_on_after_a_process_that_is_never_throttled,
 	.parameters = "period_ms=50", .seconds = 60, .needs = TRACING, .skip = no_four_cpus)
 {
-	hog_without_throttling(&realtime);
+	hog_without_throttling(&realtime, (finds_bugs() ? 20 : 3) * SEC);
 }
 
 TEST(updates_go_on_after_a_deadline_process_that_uses_most_of_it,
 	.parameters = "period_ms=50", .seconds = 60, .needs = TRACING, .skip = no_four_cpus)
 {
-	hog_without_throttling(&most);
+	hog_without_throttling(&most, 3 * SEC);
 }
 
 TEST(updates_go_on_after_a_deadline_process_that_uses_all_of_it,
 	.parameters = "period_ms=50", .seconds = 60, .needs = TRACING, .skip = no_four_cpus)
 {
-	hog_without_throttling(&all);
+	hog_without_throttling(&all, 3 * SEC);
 }
 
 /* QEMU wakes a machine from S3 ("deep"), but not from s2idle. */
