@@ -14,12 +14,12 @@
  * callback does not take mp1_lock, so it can be stopped and waited for under it.
  *
  * Lifetime. write() allocates a struct mp1_process. The registry owns it until it is dropped;
- * call_rcu() then frees it, once no update can still see it. It holds its struct pid, which
+ * call_rcu() then frees it, once nobody who found it can still use it. It holds its struct pid, which
  * identifies the process (PIDs are reused), and a task_struct, which keeps the CPU times
  * readable after the process has been reaped. The next update drops a reaped process, unless
- * the new owner of its PID registers first and takes its place. Once as many processes have been
- * registered since the last update as it left listed, and at least MP1_MANY, write() queues an
- * early update. So reaped ones cannot pile up, however long the period.
+ * the new owner of its PID registers first and takes its place. Once at least MP1_MANY processes,
+ * and half of those listed, have been registered since the last update, write() queues an early
+ * one. So reaped ones cannot pile up, however long the period.
  *
  * Unloading. mp1_exit() removes the file, stops the timer, ends the work and drops the processes,
  * in this order: nothing goes while something left could still use or start it.
@@ -66,7 +66,7 @@ MODULE_PARM_DESC(period_ms, "Milliseconds between updates, " MP1_PERIOD_RANGE " 
  * @pid: the process's identity; referenced
  * @task: its leader when it was registered; referenced
  * @by_nr: in mp1_index; empty once dropped
- * @rcu: frees it once no update can still see it
+ * @rcu: frees it once nobody who found it can still use it
  */
 struct mp1_process {
 	struct list_head node;
@@ -84,17 +84,19 @@ struct mp1_process {
  * struct mp1_opener - what an open file remembers from one call to the next
  * @shown: processes that a read has visited in this hold of mp1_lock
  * @in_line: the last write registered or unregistered, and did not end its line
+ * @again: the last read gave bytes a second time, and left some of their block
  */
 struct mp1_opener {
 	unsigned int shown;
 	bool in_line;
+	bool again;
 };
 
 static DEFINE_SPINLOCK(mp1_lock);
 static LIST_HEAD(mp1_registry);
 static struct rb_root mp1_index = RB_ROOT;
+static unsigned int mp1_listed;	/* processes in mp1_registry */
 static unsigned int mp1_since;	/* registrations since the last update began */
-static unsigned int mp1_limit = MP1_MANY;	/* that many queue an early one */
 
 static struct timer_list mp1_timer;
 static u64 mp1_epoch;	/* jiffies when the list became non-empty; set while the timer is idle */
@@ -102,8 +104,9 @@ static struct workqueue_struct *mp1_workqueue;
 static struct work_struct mp1_work;
 
 /*
- * The timer. Its next expiry is a whole number of periods after mp1_epoch. The timer wheel
- * may be late by an eighth of the delay: counted from now, that would add up to a drift.
+ * The timer. Its next expiry is a whole number of periods after mp1_epoch. The timer wheel is a
+ * tick late, so ask for one tick less; it may also be late by an eighth of the delay: counted from
+ * now, that would add up to a drift.
  */
 static void mp1_arm_timer(void)
 {
@@ -112,7 +115,7 @@ static void mp1_arm_timer(void)
 	u64 due = div_u64(periods * period_ms * HZ + MSEC_PER_SEC - 1, MSEC_PER_SEC);
 
 	static_assert((u64)HZ * MP1_PERIOD_MAX_MS <= U32_MAX);
-	mod_timer(&mp1_timer, (unsigned long)(mp1_epoch + due));
+	mod_timer(&mp1_timer, (unsigned long)(mp1_epoch + due - 1));
 }
 
 /* Context: Softirq. A period that was missed stays missed. */
@@ -163,20 +166,25 @@ static void mp1_free_rcu(struct rcu_head *rcu)
 
 /*
  * Take @p off the registry, if it is still there. The caller may use @p until the end of the
- * RCU section in which it found it.
+ * RCU section in which it found it. Return: was it still there?
  */
-static void mp1_drop(struct mp1_process *p)
+static bool mp1_drop(struct mp1_process *p)
 {
+	bool listed;
+
 	spin_lock(&mp1_lock);
-	if (!RB_EMPTY_NODE(&p->by_nr)) {
+	listed = !RB_EMPTY_NODE(&p->by_nr);
+	if (listed) {
 		list_del_rcu(&p->node);
 		rb_erase(&p->by_nr, &mp1_index);
 		RB_CLEAR_NODE(&p->by_nr);
+		mp1_listed--;
 		if (list_empty(&mp1_registry))
 			timer_delete_sync(&mp1_timer);
 		call_rcu(&p->rcu, mp1_free_rcu);
 	}
 	spin_unlock(&mp1_lock);
+	return listed;
 }
 
 /**
@@ -217,6 +225,7 @@ static int mp1_add(struct mp1_process *p)
 	}
 	rb_link_node(&p->by_nr, parent, link);
 	rb_insert_color(&p->by_nr, &mp1_index);
+	mp1_listed++;
 	return 0;
 }
 
@@ -243,7 +252,7 @@ static int mp1_register(struct pid *pid, const struct file *file)
 	atomic64_set(&p->utime, get_cpu_use(p->sig));
 	spin_lock(&mp1_lock);
 	err = mp1_add(p);
-	if (!err && ++mp1_since >= mp1_limit)
+	if (!err && ++mp1_since >= max(MP1_MANY, mp1_listed / 2))
 		queue_work(mp1_workqueue, &mp1_work);
 	spin_unlock(&mp1_lock);
 	if (err)
@@ -266,8 +275,8 @@ static int mp1_unregister(struct pid *pid, const struct file *file)
 	else if (!uid_eq(p->registrar, file->f_cred->euid) &&
 		 !file_ns_capable(file, &init_user_ns, CAP_SYS_ADMIN))
 		err = -EPERM;	/* may write to the audit log: not under mp1_lock */
-	else
-		mp1_drop(p);
+	else if (!mp1_drop(p))
+		err = -ESRCH;	/* somebody else was quicker */
 	rcu_read_unlock();
 	return err;
 }
@@ -330,7 +339,7 @@ static ssize_t mp1_write(struct file *file, const char __user *ubuf, size_t coun
  */
 static void mp1_update(struct work_struct *work)
 {
-	unsigned int n, total = 0, left = 0;
+	unsigned int n, total = 0;
 	struct mp1_process *p;
 	pid_t nr = 0;
 	bool reaped;
@@ -348,10 +357,8 @@ static void mp1_update(struct work_struct *work)
 			reaped = is_reaped(p->sig);	/* first: if true, the time is final */
 			atomic64_set(&p->utime, get_cpu_use(p->sig));
 			nr = p->nr + 1;
-			if (!reaped) {
-				left++;
+			if (!reaped)
 				continue;
-			}
 			pr_debug("%d: exited after %lld ns\n", p->nr, atomic64_read(&p->utime));
 			mp1_drop(p);
 		}
@@ -359,9 +366,6 @@ static void mp1_update(struct work_struct *work)
 		total += n;
 		cond_resched();
 	} while (p);
-	spin_lock(&mp1_lock);
-	mp1_limit = max(MP1_MANY, left);
-	spin_unlock(&mp1_lock);
 	pr_debug("updated %u processes\n", total);
 }
 
@@ -433,24 +437,26 @@ static loff_t mp1_lseek(struct file *file, loff_t offset, int whence)
  * Shells read a block, use one line of it, and seek back to the next. If the list has changed,
  * that place may be inside a line of the new text. But the seq_file still has the block: m->from
  * bytes before m->read_pos, and m->count after it. A read that begins elsewhere in the block
- * gets the same bytes again, and no more: a refill would overwrite the block. A read at 0
- * always begins with the list as it is now.
+ * gets the same bytes again, and no more: a refill would overwrite the block. So do those that
+ * follow, until the block has been read. A read at 0 always begins with the list as it is now.
  */
 static ssize_t mp1_read(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct seq_file *m = iocb->ki_filp->private_data;
+	struct mp1_opener *opener = m->private;
 	size_t n = 0;
 	loff_t ahead;
 
 	mutex_lock(&m->lock);
 	ahead = iocb->ki_pos - m->read_pos;
-	if (ahead && iocb->ki_pos && -ahead <= (loff_t)m->from && ahead <= (loff_t)m->count) {
+	if ((ahead || opener->again) && iocb->ki_pos && -ahead <= (loff_t)m->from && ahead <= (loff_t)m->count) {
 		n = copy_to_iter(m->buf + m->from + ahead, m->count - ahead, to);
 		iocb->ki_pos += n;
 		m->from += ahead + n;
 		m->count -= ahead + n;
 		m->read_pos = iocb->ki_pos;
 	}
+	opener->again = n && m->count;
 	mutex_unlock(&m->lock);
 	return n ? n : seq_read_iter(iocb, to);
 }

@@ -151,6 +151,27 @@ TEST(a_seek_back_into_the_last_read_gives_the_same_bytes, .seconds = 20)
 	ck_assert_str_eq(rest, strstr(list, rest));
 }
 
+/* A program that seeks back, and has a smaller buffer, needs several reads for the same bytes. */
+TEST(several_reads_after_a_seek_back_keep_the_block, .seconds = 20)
+{
+	char block[4096], again[4096];
+	int fd = status_open();
+	ssize_t length;
+
+	enroll_many(100);
+	enroll(1);
+	length = OK(read(fd, block, sizeof(block)));
+	ck_assert_int_gt(length, 800);
+	ck_assert_int_eq(write_pid(-1), 0);
+	OK(lseek(fd, 20, SEEK_SET));
+	ck_assert_int_eq(OK(read(fd, again, 400)), 400);
+	ck_assert_int_eq(OK(read(fd, again + 400, sizeof(again) - 400)), length - 420);
+	ck_assert(!memcmp(again, block + 20, (size_t)length - 20));
+	OK(lseek(fd, 700, SEEK_SET));
+	ck_assert_int_eq(OK(read(fd, again, sizeof(again))), length - 700);
+	ck_assert(!memcmp(again, block + 700, (size_t)length - 700));
+}
+
 TEST(a_seek_past_the_block_goes_on_in_the_text)
 {
 	char block[100], *list;

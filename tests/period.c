@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "harness.h"
@@ -90,6 +91,32 @@ TEST(the_timer_expires_once_an_update, .parameters = SOON, .seconds = 30, .needs
 		expiries++;
 	ck_assert_msg(expiries >= (finds_bugs() ? 20 : 30) && expiries <= 51,
 		      "%d expiries in 1 s of 20 ms periods", expiries);
+}
+
+static const char *short_ticks(void)
+{
+	struct timespec tick;
+
+	OK(clock_getres(CLOCK_MONOTONIC_COARSE, &tick));
+	return tick.tv_nsec < 10 * MSEC ? "this kernel has more than 100 ticks a second" : NULL;
+}
+
+/* The timer wheel is a tick late: then two periods of a tick become one. */
+TEST(a_period_of_one_tick_is_kept, .parameters = "period_ms=10", .skip = short_ticks)
+{
+	int64_t start = now(), last = -1, time;
+	int updates = 0;
+	volatile int i;
+
+	enroll(getpid());
+	while (now() < start + 2 * SEC) {
+		for (i = 0; i < 100000; i++)
+			;
+		time = listed(getpid());	/* each update changes it */
+		updates += time != last;
+		last = time;
+	}
+	ck_assert_msg(updates > 140 && updates < 210, "%d updates in 2 s", updates);
 }
 
 TEST(a_period_out_of_range_is_einval_and_one_line_in_the_log,

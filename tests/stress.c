@@ -188,6 +188,53 @@ TEST(two_threads_register_and_unregister_one_process,
 
 static atomic_int target;
 
+enum { DUELS = 3000 };
+static atomic_int drawn, aimed, fired, winners;
+
+/* Unregister the target when the other thread does. */
+static void fire(int fd, int duel)
+{
+	atomic_fetch_add(&aimed, 1);
+	while (atomic_load(&aimed) < 2 * duel + 2)
+		;
+	if (!send_pid(fd, -atomic_load(&target)))
+		atomic_fetch_add(&winners, 1);
+	atomic_fetch_add(&fired, 1);
+}
+
+static void *second_duellist(void *unused)
+{
+	int fd = status_open(), i;
+
+	for (i = 0; i < DUELS; i++) {
+		while (atomic_load(&drawn) <= i)
+			;
+		fire(fd, i);
+	}
+	close(fd);
+	return unused;
+}
+
+TEST(of_two_that_unregister_a_process_one_succeeds, .parameters = SOON, .seconds = 60,
+	.skip = one_cpu)
+{
+	int fd = status_open(), i;
+	pthread_t thread;
+
+	atomic_store(&target, spawn_idle());
+	ck_assert_int_eq(pthread_create(&thread, NULL, second_duellist, NULL), 0);
+	for (i = 0; i < DUELS; i++) {
+		while (atomic_load(&fired) < 2 * i)
+			;
+		ck_assert_int_eq(send_pid(fd, atomic_load(&target)), 0);
+		atomic_store(&drawn, i + 1);
+		fire(fd, i);
+	}
+	pthread_join(thread, NULL);
+	ck_assert_int_eq(lines(), 0);
+	ck_assert_int_eq(atomic_load(&winners), DUELS);
+}
+
 static void *register_target(void *unused)
 {
 	int fd = status_open(), err;

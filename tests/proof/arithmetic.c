@@ -19,13 +19,16 @@ static void fail(const char *what)
 
 static long cases;
 
-/* The next expiry, in jiffies after the epoch, if @elapsed have passed since */
+/*
+ * The next expiry, in jiffies after the epoch, if @elapsed have passed since. The timer wheel is a
+ * tick late.
+ */
 static u64 due(u64 elapsed)
 {
 	cases++;
 	jiffies_64 = mp1_epoch + elapsed;
 	mp1_arm_timer();
-	return mp1_timer.expires - mp1_epoch;
+	return mp1_timer.expires + 1 - mp1_epoch;
 }
 
 static u64 gcd(u64 a, u64 b)
