@@ -14,8 +14,8 @@
  * callback does not take mp1_lock, so it can be stopped and waited for under it.
  *
  * Lifetime. write() allocates a struct mp1_process. The registry owns it until it is dropped;
- * call_rcu() then frees it, once nobody who found it can still use it. It holds its struct pid, which
- * identifies the process (PIDs are reused), and a task_struct, which keeps the CPU times
+ * call_rcu() then frees it, once nobody who found it can still use it. It holds its struct pid,
+ * which identifies the process (PIDs are reused), and a task_struct, which keeps the CPU times
  * readable after the process has been reaped. The next update drops a reaped process, unless
  * the new owner of its PID registers first and takes its place. Once at least MP1_MANY processes,
  * and half of those listed, have been registered since the last update, write() queues an early
@@ -42,7 +42,7 @@
 
 #include "mp1_given.h"
 
-#ifdef del_singleshot_timer_sync	/* 6.2 added timer_delete_sync() and dropped this macro */
+#ifdef del_singleshot_timer_sync	/* before 6.2, and its backports */
 #define timer_delete_sync(timer)	del_timer_sync(timer)
 #endif
 
@@ -449,7 +449,8 @@ static ssize_t mp1_read(struct kiocb *iocb, struct iov_iter *to)
 
 	mutex_lock(&m->lock);
 	ahead = iocb->ki_pos - m->read_pos;
-	if ((ahead || opener->again) && iocb->ki_pos && -ahead <= (loff_t)m->from && ahead <= (loff_t)m->count) {
+	if ((ahead || opener->again) && iocb->ki_pos &&
+	    -ahead <= (loff_t)m->from && ahead <= (loff_t)m->count) {
 		n = copy_to_iter(m->buf + m->from + ahead, m->count - ahead, to);
 		iocb->ki_pos += n;
 		m->from += ahead + n;
