@@ -92,6 +92,9 @@ const char *one_cpu(void);
 /* Have the second version of cgroups at CGROUPS; false if this kernel has none */
 bool mount_cgroups(void);
 
+/* Create @path below CGROUPS, unless it is there: a cgroup whose memory is counted */
+void make_memory_cgroup(const char *path);
+
 /* The first line of a file, until the next call; "" if there is no such file */
 const char *first_line(const char *path);
 

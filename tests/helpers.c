@@ -90,6 +90,15 @@ bool mount_cgroups(void)
 	return false;
 }
 
+void make_memory_cgroup(const char *path)
+{
+	if (!access(path, F_OK))
+		return;
+	ck_assert(mount_cgroups());
+	spew(CGROUPS "/cgroup.subtree_control", "+memory");
+	OK(mkdir(path, 0755));
+}
+
 const char *first_line(const char *path)
 {
 	static char line[4096];

@@ -101,7 +101,7 @@ static const char *short_ticks(void)
 	return tick.tv_nsec < 10 * MSEC ? "this kernel has more than 100 ticks a second" : NULL;
 }
 
-/* The timer wheel is a tick late: then two periods of a tick become one. */
+/* The timer wheel is a tick late: unless mp1 allows for that, each second update is lost. */
 TEST(a_period_of_one_tick_is_kept, .parameters = "period_ms=10", .skip = short_ticks)
 {
 	int64_t start = now(), last = -1, time;

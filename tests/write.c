@@ -377,11 +377,7 @@ static struct limited *prepare_cgroup(void)
 	ck_assert_ptr_ne(shared, MAP_FAILED);
 	spawn_many(shared->pids, MANY);
 	shared->fd = status_open();
-	if (access(CGROUPS "/small", F_OK)) {
-		ck_assert(mount_cgroups());
-		spew(CGROUPS "/cgroup.subtree_control", "+memory");
-		OK(mkdir(CGROUPS "/small", 0755));
-	}
+	make_memory_cgroup(CGROUPS "/small");
 	return shared;
 }
 
