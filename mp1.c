@@ -104,9 +104,9 @@ static struct workqueue_struct *mp1_workqueue;
 static struct work_struct mp1_work;
 
 /*
- * The timer. Its next expiry is a whole number of periods after mp1_epoch. The timer wheel is a
- * tick late, so ask for one tick less; it may also be late by an eighth of the delay: counted from
- * now, that would add up to a drift.
+ * The timer. Its next expiry is a whole number of periods after mp1_epoch. The timer wheel is at
+ * least a tick late, so ask for one tick less. It may be late by an eighth of the delay: counted
+ * from now, that would add up to a drift.
  */
 static void mp1_arm_timer(void)
 {
