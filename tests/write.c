@@ -317,7 +317,7 @@ TEST(a_negative_number_unregisters)
 	ck_assert_int_ge(listed(a), 0);
 }
 
-enum { MANY = 4000, REFUSED = 400 };
+enum { MANY = 4000, REFUSED = 100 };
 
 struct limited {
 	pid_t pids[MANY];
