@@ -11,18 +11,6 @@
 
 #include "harness.h"
 
-#define UPDATE	"function mp1_update"
-
-static int count_updates(int64_t ns)
-{
-	int64_t end = now() + ns;
-	int n = 0;
-
-	while (trace_next(UPDATE, NULL, end))
-		n++;
-	return n;
-}
-
 TEST(updates_come_while_all_cpus_are_busy,
 	.parameters = "period_ms=100", .seconds = 30, .needs = TRACING)
 {
@@ -33,7 +21,7 @@ TEST(updates_come_while_all_cpus_are_busy,
 		spawn(burn_forever, NULL);
 	trace_begin();
 	enroll(getpid());
-	n = count_updates(5 * SEC);	/* the period is 100 ms */
+	n = trace_count(UPDATE, 5 * SEC);	/* the period is 100 ms */
 	ck_assert_msg(n >= 35 && n <= 51, "%d updates in 5 s of 100 ms periods", n);
 }
 
@@ -64,7 +52,7 @@ TEST(periods_that_were_missed_are_not_made_up_by_a_burst,
 	spew("/proc/sys/kernel/sched_rt_runtime_us", "-1");
 	trace_begin();
 	enroll(getpid());
-	ck_assert_int_gt(count_updates(500 * MSEC), 5);
+	ck_assert_int_gt(trace_count(UPDATE, 500 * MSEC), 5);
 	for (i = 0; i < cpus; i++)
 		pids[i] = spawn(hog, (void *)(intptr_t)i);
 	for (i = 0; i < cpus; i++)
@@ -94,12 +82,12 @@ TEST(setting_the_clock_does_not_move_the_updates,
 
 	trace_begin();
 	enroll(getpid());
-	count_updates(100 * MSEC);
+	trace_count(UPDATE, 100 * MSEC);
 	for (i = 0; i < ARRAY_SIZE(jumps); i++) {
 		OK(clock_gettime(CLOCK_REALTIME, &ts));
 		ts.tv_sec += jumps[i];
 		OK(clock_settime(CLOCK_REALTIME, &ts));
-		n = count_updates(500 * MSEC);
+		n = trace_count(UPDATE, 500 * MSEC);
 		ck_assert_msg(n >= 15 && n <= 27, "%d updates in 0.5 s of 20 ms periods", n);
 	}
 }

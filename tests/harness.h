@@ -173,5 +173,6 @@ int log_lines(char **text);			/* number of the module's own lines */
 #define UPDATE	"function mp1_update"
 void trace_begin(void);
 bool trace_next(const char *word, int64_t *when, int64_t deadline);
+int trace_count(const char *word, int64_t ns);
 
 #endif /* HARNESS_H */

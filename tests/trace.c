@@ -78,3 +78,14 @@ bool trace_next(const char *word, int64_t *when, int64_t deadline)
 	}
 	return false;
 }
+
+/* How many events in the next @ns have @word in their line? Their own times count. */
+int trace_count(const char *word, int64_t ns)
+{
+	int64_t start = now(), end = start + ns, when;
+	int n = 0;
+
+	while (trace_next(word, &when, end) && when < end)
+		n += when >= start;
+	return n;
+}

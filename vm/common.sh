@@ -107,6 +107,22 @@ distribution() {
 # configured FILE OPTIONS: does this kernel configuration set one of them (separated by |) to y?
 configured() { grep -qsxE "CONFIG_($2)=y" "$1"; }
 
+# Kernels with bug finders are slow, and tests do more on them.
+# allow_for FOLDER: for tests on the kernel in FOLDER, set slow, how many times as long as usual
+# something may take, and parameters, for the kernel's command line
+# shellcheck disable=SC2034
+allow_for() {
+	slow=1 parameters=''
+	if configured "$1/build/.config" KMSAN; then
+		slow=12
+	elif configured "$1/build/.config" 'KASAN|KCSAN|PROVE_LOCKING'; then
+		slow=4
+	fi
+	if [ $slow -gt 1 ]; then	# RCU's own limit for a stall is 21 s
+		parameters="mp1-thorough kasan_multi_shot rcupdate.rcu_cpu_stall_timeout=$((21 * slow))"
+	fi
+}
+
 # copy_sources FOLDER: copy what git knows, with changes that are not committed yet
 copy_sources() {
 	need git
