@@ -172,7 +172,7 @@ TEST(several_reads_after_a_seek_back_keep_the_block, .seconds = 20)
 	ck_assert(!memcmp(again, block + 700, (size_t)length - 700));
 }
 
-TEST(a_seek_past_the_block_goes_on_in_the_text)
+TEST(a_seek_past_the_block_goes_on_in_the_text, .seconds = 30)
 {
 	char block[100], *list;
 	int fd = status_open();
@@ -207,7 +207,7 @@ TEST(a_sendfile_that_is_cut_short_tears_no_line, .seconds = 20)
 	ck_assert_msg(!strcmp(rest, list + 1000), "'%.20s' in place of '%.20s'", rest, list + 1000);
 }
 
-TEST(a_seek_to_0_gives_the_list_of_that_moment)
+TEST(a_seek_to_0_gives_the_list_of_that_moment, .seconds = 30)
 {
 	char block[300], text[4096];
 	int fd = read_block_and_change(block, sizeof(block), 100);
@@ -224,7 +224,7 @@ TEST(a_seek_to_0_gives_the_list_of_that_moment)
 	ck_assert_str_eq(text, read_list());
 }
 
-TEST(a_seek_that_fails_changes_nothing)
+TEST(a_seek_that_fails_changes_nothing, .seconds = 30)
 {
 	static const struct {
 		off_t offset;
@@ -273,7 +273,7 @@ TEST(the_end_is_at_0_for_writers_and_unknown_to_readers)
 	ck_assert_int_eq(errno, EINVAL);
 }
 
-TEST(a_read_into_bad_memory_loses_nothing)
+TEST(a_read_into_bad_memory_loses_nothing, .seconds = 30)
 {
 	long page = sysconf(_SC_PAGESIZE);
 	char block[300], *list, *area = mmap(NULL, 2 * (size_t)page, PROT_READ | PROT_WRITE,
