@@ -77,7 +77,7 @@ TEST(userapp_counts_all_of_its_threads, .parameters = SOON, .seconds = 30, .skip
 
 	ck_assert_int_eq(run("userapp -s 1 -t 2", text, sizeof(text)), 0);
 	ck_assert_int_eq(sscanf(strstr(text, " mp1 "), " mp1 %lf", &mp1), 1);
-	ck_assert_msg(mp1 > 1.3, "%s", text);
+	ck_assert_msg(mp1 > 1.05, "%s", text);	/* one thread cannot, in a second */
 }
 
 TEST(userapp_explains_that_the_module_is_not_loaded, .parameters = NOT_LOADED, .seconds = 30)
