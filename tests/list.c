@@ -401,7 +401,7 @@ static void everything(int step)
 }
 
 TEST(a_listing_names_those_that_stay_exactly_once_whatever_happens,
-	.parameters = "period_ms=10", .seconds = 30)
+	.parameters = "period_ms=10", .seconds = 90)
 {
 	enroll_many(MANY);
 	read_disturbed(1024, everything);
