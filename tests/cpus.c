@@ -51,7 +51,7 @@ static bool realtime_kernel(void)
 static const char *no_hotplug(void)
 {
 	if (!strcmp(kernel().machine, "s390x") || !strcmp(kernel().machine, "riscv64"))
-		return "this machine stops for good in QEMU when busy CPUs go offline, even without mp1";
+		return "in QEMU, it stops for good when busy CPUs go offline, even without mp1";
 	return access("/sys/devices/system/cpu/cpu1/online", W_OK) ?
 	       "this machine's CPUs cannot go offline" : no_four_cpus();
 }
