@@ -21,6 +21,7 @@ TEST(a_day_leaves_nothing, .parameters = NOT_LOADED, .seconds = 90000, .needs = 
 	long before = process_objects();
 	int i;
 
+	/* A day is one of the durations that Check does not mishandle (hour.c). */
 	for (i = 0; i < MINUTES; i++) {
 		pid_t ends = spawn_idle(), goes = spawn_idle();
 
