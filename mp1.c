@@ -6,23 +6,24 @@
  *	cat /proc/mp1/status		423: 10002184113 (nanoseconds)
  *	echo -423 > /proc/mp1/status	unregister it
  *
- * Locking. mp1_registry lists the registered processes in the order of their PIDs; mp1_index
- * is a tree of the same processes, used to find a place in the list. mp1_lock guards both, and the
- * two counters that follow them; only updates walk the list without it, under RCU. The timer is
- * armed exactly while the list is not empty. Code holding mp1_lock must not allocate, must not
- * touch user memory, and visits at most MP1_BATCH processes, so that nobody waits long. The timer's
- * callback does not take mp1_lock, so it can be stopped and waited for under it.
+ * Locking. mp1_registry lists the registered processes in the order of their PIDs; mp1_index is a
+ * tree of the same processes, to find a place in the list. mp1_lock guards both, and their two
+ * counters. Only updates, under RCU, and mp1_exit(), when no other code is left, read the list
+ * without it. The timer is armed exactly while the list is not empty. Code holding mp1_lock must
+ * not allocate or touch user memory, and visits at most MP1_BATCH processes: no CPU waits long. The
+ * timer's callback never takes it, so code holding it may stop the timer and wait for the callback.
  *
  * Lifetime. write() allocates a struct mp1_process. The registry owns it until it is dropped;
- * call_rcu() then frees it, once nobody who found it can still use it. It holds its struct pid,
+ * call_rcu() then frees it, once no code that found it can still use it. It holds its struct pid,
  * which identifies the process (PIDs are reused), and a task_struct, which keeps the CPU times
- * readable after the process has been reaped. The next update drops a reaped process, unless
- * the new owner of its PID registers first and takes its place. Once at least MP1_MANY processes,
- * and half of those listed, have been registered since the last update, write() queues an early
- * one. So reaped ones cannot pile up, however long the period.
+ * readable after the process has been reaped; but also its credentials, namespaces and control
+ * group, which count against a user's limits. So the next update drops a reaped process, unless
+ * the new owner of its PID registers first and takes its place. When the registrations since the
+ * last update reach half of the list, and at least MP1_MANY, write() queues an early update: reaped
+ * processes cannot pile up, however long the period.
  *
  * Unloading. mp1_exit() removes the file, stops the timer, ends the work and drops the processes,
- * in this order: nothing goes while something left could still use or start it.
+ * in this order: nothing is removed while anything that remains could use it or start it.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -47,7 +48,7 @@
 #endif
 
 #define MP1_BATCH		32	/* processes visited in one hold of mp1_lock, at most */
-#define MP1_MANY		1024U	/* an early update takes at least this many registrations */
+#define MP1_MANY		64U	/* an early update takes at least this many registrations */
 #define MP1_PERIOD_MIN_MS	10
 #define MP1_PERIOD_MAX_MS	3600000
 #define MP1_PERIOD_RANGE	__stringify(MP1_PERIOD_MIN_MS) " to " __stringify(MP1_PERIOD_MAX_MS)
@@ -66,7 +67,7 @@ MODULE_PARM_DESC(period_ms, "Milliseconds between updates, " MP1_PERIOD_RANGE " 
  * @pid: the process's identity; referenced
  * @task: its leader when it was registered; referenced
  * @by_nr: in mp1_index; empty once dropped
- * @rcu: frees it once nobody who found it can still use it
+ * @rcu: frees it once no code that found it can still use it
  */
 struct mp1_process {
 	struct list_head node;
@@ -83,13 +84,11 @@ struct mp1_process {
 /**
  * struct mp1_opener - what an open file remembers from one call to the next
  * @shown: processes that a read has visited in this hold of mp1_lock
- * @in_line: the last write registered or unregistered, and did not end its line
- * @again: the last read gave bytes a second time, and left some of their block
+ * @begun: lines that writes have begun and not ended yet
  */
 struct mp1_opener {
 	unsigned int shown;
-	bool in_line;
-	bool again;
+	atomic_t begun;
 };
 
 static DEFINE_SPINLOCK(mp1_lock);
@@ -104,9 +103,9 @@ static struct workqueue_struct *mp1_workqueue;
 static struct work_struct mp1_work;
 
 /*
- * The timer. Its next expiry is a whole number of periods after mp1_epoch. The timer wheel is at
- * least a tick late, so ask for one tick less. It may be late by an eighth of the delay: counted
- * from now, that would add up to a drift.
+ * The timer. Its next expiry is a whole number of periods after mp1_epoch. The first level of the
+ * timer wheel, for delays below 64 ticks, is one tick late: ask for one tick less. The other levels
+ * round up, by as much as an eighth of the delay: counted from now, that would add up to a drift.
  */
 static void mp1_arm_timer(void)
 {
@@ -125,9 +124,7 @@ static void mp1_expire(struct timer_list *timer)
 	queue_work(mp1_workqueue, &mp1_work);
 }
 
-/* The registry. mp1_find() and mp1_add() need mp1_lock; mp1_next_to() needs it or RCU. */
-
-/* The registered process with PID @nr or, without one, with the next higher PID; or NULL. */
+/* The registered process with PID @nr or, without one, the next higher PID; or NULL. */
 static struct mp1_process *mp1_find(pid_t nr)
 {
 	struct mp1_process *p, *found = NULL;
@@ -146,22 +143,19 @@ static struct mp1_process *mp1_find(pid_t nr)
 	return found;
 }
 
-/* The process after @p, which may have been dropped since the RCU section began. */
+/* Under mp1_lock or RCU: what follows @p, which may have been dropped in this RCU section. */
 static struct mp1_process *mp1_next_to(struct mp1_process *p)
 {
 	return list_next_or_null_rcu(&mp1_registry, &p->node, struct mp1_process, node);
 }
 
-static void mp1_free(struct mp1_process *p)
+static void mp1_free(struct rcu_head *rcu)
 {
+	struct mp1_process *p = container_of(rcu, struct mp1_process, rcu);
+
 	put_task_struct(p->task);
 	put_pid(p->pid);
 	kfree(p);
-}
-
-static void mp1_free_rcu(struct rcu_head *rcu)
-{
-	mp1_free(container_of(rcu, struct mp1_process, rcu));
 }
 
 /*
@@ -181,7 +175,7 @@ static bool mp1_drop(struct mp1_process *p)
 		mp1_listed--;
 		if (list_empty(&mp1_registry))
 			timer_delete_sync(&mp1_timer);
-		call_rcu(&p->rcu, mp1_free_rcu);
+		call_rcu(&p->rcu, mp1_free);
 	}
 	spin_unlock(&mp1_lock);
 	return listed;
@@ -192,7 +186,7 @@ static bool mp1_drop(struct mp1_process *p)
  * @p: the process, complete but for its links
  *
  * Return: 0, -EEXIST if it is registered already, or -ESRCH if it has been reaped.
- *	   On errors nobody has seen @p, and it stays the caller's.
+ *	   After an error @p has been seen by no other code, and stays the caller's.
  */
 static int mp1_add(struct mp1_process *p)
 {
@@ -207,7 +201,7 @@ static int mp1_add(struct mp1_process *p)
 		list_replace_rcu(&next->node, &p->node);
 		rb_replace_node(&next->by_nr, &p->by_nr, &mp1_index);
 		RB_CLEAR_NODE(&next->by_nr);
-		call_rcu(&next->rcu, mp1_free_rcu);
+		call_rcu(&next->rcu, mp1_free);
 		return 0;
 	}
 	if (list_empty(&mp1_registry)) {
@@ -229,7 +223,7 @@ static int mp1_add(struct mp1_process *p)
 	return 0;
 }
 
-/* write(): measure a process from now on. Return: 0, also if it is already, or an error. */
+/* write(): measure a process from now on. Return: 0, even if it is registered, or an error. */
 static int mp1_register(struct pid *pid, const struct file *file)
 {
 	struct task_struct *task = get_pid_task(pid, PIDTYPE_TGID);
@@ -256,7 +250,7 @@ static int mp1_register(struct pid *pid, const struct file *file)
 		queue_work(mp1_workqueue, &mp1_work);
 	spin_unlock(&mp1_lock);
 	if (err)
-		mp1_free(p);
+		mp1_free(&p->rcu);
 	return err == -EEXIST ? 0 : err;
 }
 
@@ -276,8 +270,27 @@ static int mp1_unregister(struct pid *pid, const struct file *file)
 		 !file_ns_capable(file, &init_user_ns, CAP_SYS_ADMIN))
 		err = -EPERM;	/* may write to the audit log: not under mp1_lock */
 	else if (!mp1_drop(p))
-		err = -ESRCH;	/* somebody else was quicker */
+		err = -ESRCH;	/* another writer was quicker */
 	rcu_read_unlock();
+	return err;
+}
+
+/* Register or unregister the process that @text names. Return: 0 or an error. */
+static int mp1_command(const char *text, const struct file *file)
+{
+	struct pid *pid;
+	int nr, err;
+
+	/* INT_MIN has no opposite that could be a PID. */
+	if (kstrtoint(text, 10, &nr) || !nr || nr == INT_MIN)
+		return -EINVAL;
+	pid = find_get_pid(abs(nr));
+	if (!pid)
+		return -ESRCH;
+	err = nr > 0 ? mp1_register(pid, file) : mp1_unregister(pid, file);
+	if (!err)
+		pr_debug("%d: %s\n", pid_nr(pid), nr > 0 ? "registered" : "unregistered");
+	put_pid(pid);
 	return err;
 }
 
@@ -285,48 +298,39 @@ static int mp1_unregister(struct pid *pid, const struct file *file)
  * mp1_write() - register or unregister the one process that is written
  * @file: the open file, whose credentials count
  * @ubuf: a PID in the writer's namespace, in decimal, negative to unregister; with white space
- *	  around it, and a NUL at the end. Or white space alone that continues the last line:
- *	  some programs write the end of a line apart.
+ *	  around it, and a NUL at the end. Or only white space, if a line has begun: some programs
+ *	  write the newline separately.
  * @count: bytes in @ubuf
  * @pos: ignored
+ *
+ * Programs that share an open file can begin several lines before they end them: count them. A
+ * refused line counts as well, or its newline would be taken for that of another one.
  *
  * Return: @count, -EINVAL, -EFAULT, -ESRCH, -EPERM or -ENOMEM.
  */
 static ssize_t mp1_write(struct file *file, const char __user *ubuf, size_t count, loff_t *pos)
 {
 	struct mp1_opener *opener = ((struct seq_file *)file->private_data)->private;
-	bool in_line = READ_ONCE(opener->in_line), line_ends;
-	char buf[32], *text;	/* a PID, its sign, and room around */
-	struct pid *pid;
-	int nr, err = 0;
+	char buf[32] = "", *text;	/* a PID, its sign, and room around */
+	bool line_ends;
 	size_t length;
+	int err = 0;
 
 	if (!count)
 		return 0;
-	WRITE_ONCE(opener->in_line, false);
-	if (count >= sizeof(buf))
-		return -EINVAL;
-	if (copy_from_user(buf, ubuf, count))
+	if (count < sizeof(buf) && copy_from_user(buf, ubuf, count))
 		return -EFAULT;
-	buf[count] = '\0';
 	length = strlen(buf);
-	if (length < count - 1)
-		return -EINVAL;
 	line_ends = length && buf[length - 1] == '\n';
 	text = strim(buf);
-	if (*text || !in_line) {
-		/* INT_MIN has no opposite that could be a PID. */
-		if (kstrtoint(text, 10, &nr) || !nr || nr == INT_MIN)
-			return -EINVAL;
-		pid = find_get_pid(abs(nr));
-		if (!pid)
-			return -ESRCH;
-		err = nr > 0 ? mp1_register(pid, file) : mp1_unregister(pid, file);
-		if (!err)
-			pr_debug("%d: %s\n", pid_nr(pid), nr > 0 ? "registered" : "unregistered");
-		put_pid(pid);
-	}
-	WRITE_ONCE(opener->in_line, !err && !line_ends);
+	if (length < count - 1)
+		err = -EINVAL;	/* a NUL inside, or too long to be copied */
+	else if (*text)
+		err = mp1_command(text, file);
+	else if (atomic_dec_if_positive(&opener->begun) < 0)
+		return -EINVAL;
+	if (!line_ends)
+		atomic_inc(&opener->begun);
 	return err ? err : count;
 }
 
@@ -334,8 +338,8 @@ static ssize_t mp1_write(struct file *file, const char __user *ubuf, size_t coun
  * mp1_update() - the work: measure every registered process
  * @work: mp1_work, which the workqueue never runs twice at a time
  *
- * Leaves the RCU section after each batch, and goes on after the last PID that it has visited,
- * whoever has come or gone meanwhile.
+ * Leaves the RCU section after each batch, or when the CPU is wanted: some processes have thousands
+ * of threads. Goes on after the last PID that it has visited, whatever has come or gone meanwhile.
  */
 static void mp1_update(struct work_struct *work)
 {
@@ -344,23 +348,20 @@ static void mp1_update(struct work_struct *work)
 	pid_t nr = 0;
 	bool reaped;
 
-	spin_lock(&mp1_lock);
-	mp1_since = 0;	/* first: the walk may miss whoever comes from here on */
-	spin_unlock(&mp1_lock);
 	do {
 		rcu_read_lock();
 		spin_lock(&mp1_lock);
+		if (!nr)
+			mp1_since = 0;	/* the walk may miss what comes from here on */
 		p = mp1_find(nr);
 		spin_unlock(&mp1_lock);
-		for (n = 0; p && n < MP1_BATCH; n++, p = mp1_next_to(p)) {
+		for (n = 0; p && n < MP1_BATCH && !need_resched(); n++, p = mp1_next_to(p)) {
 			RCU_LOCKDEP_WARN(!rcu_read_lock_held(), "nothing keeps the process");
 			reaped = is_reaped(p->sig);	/* first: if true, the time is final */
 			atomic64_set(&p->utime, get_cpu_use(p->sig));
 			nr = p->nr + 1;
-			if (!reaped)
-				continue;
-			pr_debug("%d: exited after %lld ns\n", p->nr, atomic64_read(&p->utime));
-			mp1_drop(p);
+			if (reaped && mp1_drop(p))
+				pr_debug("%d: exited after %lld ns\n", p->nr, atomic64_read(&p->utime));
 		}
 		rcu_read_unlock();
 		total += n;
@@ -371,7 +372,7 @@ static void mp1_update(struct work_struct *work)
 
 /*
  * read(). Between two calls only the position is kept: the lowest PID, of the initial
- * namespace, that the next line may have. No line is skipped or repeated, whoever comes or goes.
+ * namespace, that the next line may have. No line is skipped or repeated, whatever comes or goes.
  */
 static void *mp1_start(struct seq_file *m, loff_t *pos)
 	__acquires(&mp1_lock)
@@ -390,6 +391,7 @@ static void mp1_stop(struct seq_file *m, void *v)
 }
 
 static void *mp1_next(struct seq_file *m, void *v, loff_t *pos)
+	__must_hold(&mp1_lock)
 {
 	struct mp1_opener *opener = m->private;
 	struct mp1_process *p = v;
@@ -436,28 +438,24 @@ static loff_t mp1_lseek(struct file *file, loff_t offset, int whence)
 /*
  * Shells read a block, use one line of it, and seek back to the next. If the list has changed,
  * that place may be inside a line of the new text. But the seq_file still has the block: m->from
- * bytes before m->read_pos, and m->count after it. A read that begins elsewhere in the block
- * gets the same bytes again, and no more: a refill would overwrite the block. So do those that
- * follow, until the block has been read. A read at 0 always begins with the list as it is now.
+ * bytes before m->read_pos, and m->count after it. A read that begins in the block returns what
+ * is left of it and no more, since a refill would overwrite it. All others read the list as it is.
  */
 static ssize_t mp1_read(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct seq_file *m = iocb->ki_filp->private_data;
-	struct mp1_opener *opener = m->private;
 	size_t n = 0;
 	loff_t ahead;
 
 	mutex_lock(&m->lock);
 	ahead = iocb->ki_pos - m->read_pos;
-	if ((ahead || opener->again) && iocb->ki_pos &&
-	    -ahead <= (loff_t)m->from && ahead <= (loff_t)m->count) {
+	if (iocb->ki_pos && -ahead <= (loff_t)m->from && ahead <= (loff_t)m->count) {
 		n = copy_to_iter(m->buf + m->from + ahead, m->count - ahead, to);
 		iocb->ki_pos += n;
 		m->from += ahead + n;
 		m->count -= ahead + n;
 		m->read_pos = iocb->ki_pos;
 	}
-	opener->again = n && m->count;
 	mutex_unlock(&m->lock);
 	return n ? n : seq_read_iter(iocb, to);
 }
@@ -468,11 +466,8 @@ static int mp1_open(struct inode *inode, struct file *file)
 }
 
 static const struct proc_ops mp1_proc_ops = {
-	.proc_open	= mp1_open,
-	.proc_read_iter	= mp1_read,
-	.proc_write	= mp1_write,
-	.proc_lseek	= mp1_lseek,
-	.proc_release	= seq_release_private,
+	.proc_open = mp1_open, .proc_release = seq_release_private, .proc_lseek = mp1_lseek,
+	.proc_read_iter = mp1_read, .proc_write = mp1_write,
 };
 
 static int __init mp1_init(void)
@@ -507,12 +502,11 @@ static void __exit mp1_exit(void)
 	remove_proc_subtree("mp1", NULL);
 	timer_delete_sync(&mp1_timer);
 	destroy_workqueue(mp1_workqueue);
-
 	while (!list_empty(&mp1_registry)) {
 		mp1_drop(list_first_entry(&mp1_registry, struct mp1_process, node));
 		cond_resched();
 	}
-	rcu_barrier();	/* mp1_free_rcu() is ours */
+	rcu_barrier();	/* mp1_free() is ours */
 	pr_info("unloaded\n");
 }
 

@@ -15,8 +15,8 @@
 
 /*
  * On a nohz_full CPU no tick accounts a thread's time until the thread enters the kernel.
- * task_cputime_adjusted() adds what is missing. It splits like split_runtime(), too; splitting
- * twice does no harm.
+ * task_cputime_adjusted() adds what is missing. It also splits, as split_runtime() does; splitting
+ * again is harmless.
  */
 static inline bool add_tickless_thread(struct task_struct *thread, struct task_cputime *sum)
 {
@@ -37,10 +37,10 @@ static inline bool add_tickless_thread(struct task_struct *thread, struct task_c
 /*
  * The time that a thread has run. A 32-bit CPU reads and writes it in halves. (The kernel takes
  * the run queue's lock to read it; modules cannot.) If the low half wraps in between, the result
- * is off by 2^32 ns. One that is too small does no harm: split_runtime() keeps what was reported
- * before. One that is too large would stay in the kernel's own record. The kernel adds to the low
- * half first. So read the high half first: then it is never newer than the low one, unless the
- * CPU that adds makes its two stores visible in the wrong order.
+ * is off by 2^32 ns. A result that is too small does no harm: split_runtime() keeps what was
+ * reported before. One that is too large would stay in the kernel's own record. The kernel stores
+ * the low half first, so reading the high half first can only give a result that is too small,
+ * unless the two stores become visible in the other order: the CPU or the compiler may swap them.
  */
 static inline u64 thread_runtime(const struct task_struct *thread)
 {
@@ -55,7 +55,7 @@ static inline u64 thread_runtime(const struct task_struct *thread)
 #endif
 	u64 high = READ_ONCE(half[HIGH]);
 
-	smp_rmb();	/* the kernel orders nothing, but CPUs rarely swap two stores */
+	smp_rmb();	/* pairs with nothing: the kernel does not order its two stores */
 	return high << 32 | READ_ONCE(half[LOW]);
 #endif
 }
@@ -83,8 +83,8 @@ static inline void sum_threads(const struct signal_struct *sig, struct task_cput
 
 /*
  * Ticks only sample which mode a process runs in; the runtime is precise, but does not tell
- * the modes apart. So split the runtime in proportion to the ticks. The split can move back
- * although neither input does; prev_cputime, the kernel's record of what it last reported,
+ * the modes apart. So split the runtime in proportion to the ticks. The split can go backwards
+ * even when neither input does; prev_cputime, the kernel's record of what it last reported,
  * prevents that. With a record of our own, we would be consistent, but disagree with the kernel.
  */
 static inline u64 split_runtime(struct signal_struct *sig, const struct task_cputime *sum)
@@ -123,7 +123,7 @@ static inline u64 split_runtime(struct signal_struct *sig, const struct task_cpu
  *	 reference to any of them, even after all have ended and been reaped
  *
  * Counts all threads, live and ended. Agrees with utime in /proc/PID/stat and ru_utime of
- * getrusage(). Never less than any of the three has returned before.
+ * getrusage(). Never less than this function, that file or that call has returned before.
  *
  * Context: Process or softirq. Enters an RCU section, takes prev_cputime.lock, and takes
  *	    stats_lock if a thread ends meanwhile.

@@ -1,9 +1,86 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* hour.c - runs in virtual time (vm/boot -v), where a busy host delays no update */
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "harness.h"
+
+static void *idle_thread(void *unused)
+{
+	idle(unused);
+	return NULL;
+}
+
+static void become_many_threads(void *n)
+{
+	pthread_attr_t attributes;
+	pthread_t thread;
+	intptr_t i;
+
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, 1 << 14);
+	for (i = 1; i < (intptr_t)n; i++)
+		ck_assert(!pthread_create(&thread, &attributes, idle_thread, NULL));
+	idle(NULL);
+}
+
+/* How late is a real-time process woken, at worst? */
+static int64_t worst_delay(void)
+{
+	int64_t start, late, worst = 0;
+	int i;
+
+	for (i = 0; i < 1000; i++) {
+		start = now();
+		nap(900000);
+		late = now() - start - 900000;
+		worst = late > worst ? late : worst;
+	}
+	return worst;
+}
+
+/* The kernel has to wait for the end of an RCU section, so an update leaves it when it must. */
+TEST(an_update_of_processes_with_many_threads_lets_others_run,
+	.parameters = SOON, .seconds = 120)
+{
+	enum { PROCESSES = 32, THREADS = 300 };
+	struct sched_param param = { .sched_priority = 50 };
+	int64_t before, meanwhile;
+	pid_t pids[PROCESSES];
+	int i;
+
+	OK(sched_setscheduler(0, SCHED_FIFO, &param));
+	before = worst_delay();
+	param.sched_priority = 0;
+	OK(sched_setscheduler(0, SCHED_OTHER, &param));
+	spew("/proc/sys/kernel/threads-max", "100000");
+	for (i = 0; i < PROCESSES; i++)
+		pids[i] = spawn(become_many_threads, (void *)(intptr_t)THREADS);
+	for (i = 0; i < PROCESSES; i++) {
+		char path[64], *status;
+		int threads = 0;
+
+		snprintf(path, sizeof(path), "/proc/%d/status", pids[i]);
+		while (threads < THREADS) {
+			nap(10 * MSEC);
+			status = slurp(path);
+			sscanf(strstr(status, "Threads:"), "Threads: %d", &threads);
+			free(status);
+		}
+		enroll(pids[i]);
+	}
+	param.sched_priority = 50;
+	OK(sched_setscheduler(0, SCHED_FIFO, &param));
+	meanwhile = worst_delay();
+	note("woken %lld us late before, %lld us during updates of %d threads",
+	     (long long)before / 1000, (long long)meanwhile / 1000, PROCESSES * THREADS);
+	/* An update that does not yield takes 20 ns a thread. */
+	ck_assert_int_lt(meanwhile - before, PROCESSES * THREADS * 20 / 3);
+}
 
 TEST(a_period_that_is_no_whole_number_of_ticks_is_exact_too,
 	.parameters = "period_ms=10", .seconds = 60, .needs = TRACING)

@@ -221,7 +221,7 @@ TEST(a_pid_reused_through_ns_last_pid_is_a_stranger,
 	ck_assert_int_eq(lines(), 1);
 }
 
-enum { HELD = 1024 + 300 };	/* an update comes early, but takes a moment */
+enum { HELD = 64 + 300 };	/* an update comes early, but takes a moment */
 
 static char thread_stack[1 << 14], leader_stack[1 << 14];
 

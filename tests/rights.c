@@ -168,3 +168,43 @@ TEST(a_proc_mounted_with_hidepid_does_not_hide_from_mp1)
 	ck_assert_int_eq(wait_status(spawn(use_a_hiding_proc, &pid)), 0);
 	OK(umount("/tmp/proc"));
 }
+
+static void create_namespace(void *start)
+{
+	char c;
+
+	become(NOBODY);
+	OK(read(*(int *)start, &c, 1));
+	_exit(unshare(CLONE_NEWUSER) ? errno : 0);
+}
+
+/*
+ * A reaped process that is registered still counts against what its user may have: here, user
+ * namespaces. One user registers whatever another one starts. With a period of an hour, only an
+ * early update helps; give it a moment, and try again.
+ */
+TEST(registering_anothers_processes_does_not_use_up_their_limits, .seconds = 60,
+	.needs = "/proc/sys/user/max_user_namespaces")
+{
+	int64_t deadline = now() + 20 * SEC * patience();
+	char *limit = slurp("/proc/sys/user/max_user_namespaces");
+	int i, err, retries = 0, start[2];
+
+	spew("/proc/sys/user/max_user_namespaces", "100");
+	for (i = 0; i < 300; i += !err) {
+		pid_t pid;
+
+		OK(pipe(start));
+		pid = spawn(create_namespace, &start[0]);
+		try(NOBODY + 1, pid, 0);
+		OK(write(start[1], "", 1));
+		err = wait_status(pid);
+		close(start[0]);
+		close(start[1]);
+		ck_assert(!err || err == ENOSPC);
+		retries += err == ENOSPC;
+		ck_assert_msg(!err || await_until(deadline), "namespace %d: no space left", i);
+	}
+	spew("/proc/sys/user/max_user_namespaces", limit);
+	note("300 namespaces, %d retries; %d processes are still held", retries, lines());
+}

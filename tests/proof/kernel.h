@@ -30,6 +30,18 @@ typedef __int128 wide;
 #define raw_spin_unlock_irqrestore(lock, flags)	((void)(flags))
 #define pr_debug(...)		((void)0)
 
+typedef struct { int counter; } atomic_t;
+
+static void atomic_inc(atomic_t *v)
+{
+	v->counter++;
+}
+
+static int atomic_dec_if_positive(atomic_t *v)
+{
+	return v->counter > 0 ? --v->counter : v->counter - 1;
+}
+
 static u64 div_u64(u64 dividend, uint32_t divisor)
 {
 	return dividend / divisor;
