@@ -68,13 +68,13 @@ demo:			## watch mp1 measure two programs, in a virtual machine
 	@vm/demo
 
 shell:			## a shell in that virtual machine, module loaded
-	@vm/boot $(if $(KERNEL),-k $(KERNEL)) -i vm/shell-guest
+	@vm/boot $(if $(KERNEL),-k $(KERNEL)) -i vm/guest/shell
 
 gdb:			## debug the module in a virtual machine that runs it
 	@vm/gdb
 
 gdb-test:		## prove that this works, without a person
-	@tests/gdb
+	@quality/debugger
 
 test:			## prove the behaviour, in virtual machines (TESTS="name...": only some)
 	@tests/run $(TESTS)
@@ -83,19 +83,19 @@ soak:			## everything at once, for MINUTES=, with accounts that must balance
 	@MINUTES='$(or $(MINUTES),10)' tests/run soak
 
 prove:			## prove the arithmetic of the module, for all inputs
-	@tests/prove
+	@quality/prove
 
 grade:			## judge another solution of the assignment (SUBMISSION=folder)
-	@$(if $(SUBMISSION),tests/grade '$(SUBMISSION)',echo "make: no submission given; type: make grade SUBMISSION=path/to/their/folder" >&2; exit 2)
+	@$(if $(SUBMISSION),grade/grade '$(SUBMISSION)',echo "make: no submission given; type: make grade SUBMISSION=path/to/their/folder" >&2; exit 2)
 
 test-matrix:		## all tests, on old, new and real-time kernels and other architectures
-	@tests/matrix $(if $(ALL),--all)
+	@quality/all-kernels $(if $(ALL),--all)
 
 coverage:		## what of the sources the tests execute, on the debug kernel
-	@tests/coverage
+	@quality/coverage
 
 mutants:		## test the tests: faults put into mp1 that they must notice
-	@tests/mutants
+	@quality/mutants
 
 bench:			## what mp1 costs, and what others cost over the same processes
 	@bench/run
@@ -107,7 +107,7 @@ deb:			## make the Debian package mp1-dkms
 	@debian/build
 
 deb-test:		## install it in a throw-away Debian, load what DKMS built, remove it
-	@tests/package
+	@quality/package
 
 dkms-install:		## let DKMS build and install the module, for each new kernel, too
 	$(SUDO) debian/dkms install
@@ -116,7 +116,7 @@ dkms-remove:		## undo that
 	$(SUDO) debian/dkms remove
 
 check:			## static checks of all sources; zero findings expected
-	@tests/check
+	@quality/static
 
 clean:			## remove what was built here (downloads stay in ~/.cache/mp1)
 	@rm -rf build userapp *.o *.ko *.mod *.mod.c .*.cmd Module.symvers modules.order .tmp_versions 2>/dev/null || \

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * assignment.c - what the assignment asks of every solution, mp1 and others (tests/grade)
+ * assignment.c - what the assignment asks of every solution, mp1 and others (grade/grade)
  *
  * These tests know nothing of mp1 beyond the assignment's text: no parameter, any unit of time,
- * any way of printing a line. tests/points.txt says what each is worth, and gives a hint to
+ * any way of printing a line. grade/points.txt says what each is worth, and gives a hint to
  * those whose solution fails. Their messages are for students.
  */
 #define _GNU_SOURCE

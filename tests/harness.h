@@ -80,7 +80,7 @@ void register_test(struct test *test);
 	}								\
 	START_TEST(test_name)
 
-/* Report an event to tests/grade, if that judges somebody else's module */
+/* Report an event to grade/grade, if that judges somebody else's module */
 void tell(const char *event, const char *text);
 
 /* Print a remark on what a test found, and report it */

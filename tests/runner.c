@@ -20,7 +20,7 @@ static struct test *tests, **tests_end = &tests;
 static const struct test *running;
 
 /*
- * The module of somebody else (tests/grade) may do anything, also print a report. So what we
+ * The module of somebody else (grade/grade) may do anything, also print a report. So what we
  * report begins with a word that it cannot know. Empty for our own module.
  */
 static char key[40];
@@ -37,7 +37,7 @@ static void read_key(void)
 	unlink("/mp1/key");
 }
 
-/* Report an event to tests/grade, on one line. */
+/* Report an event to grade/grade, on one line. */
 void tell(const char *event, const char *text)
 {
 	FILE *report = key[0] ? fopen("/dev/report", "we") : NULL;

@@ -14,7 +14,7 @@
 static int pipe_fd = -1;
 
 /*
- * Clear the trace. vm/init has switched the events on, once, while nothing else ran.
+ * Clear the trace. vm/guest/init has switched the events on, once, while nothing else ran.
  * That patches code. If another CPU executes the code meanwhile, QEMU's emulation can go on
  * running the old code for ever.
  */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A right solution as a student may write it, and what tests/grade is tested with: wrong.txt
+ * A right solution as a student may write it, and what grade/grade is tested with: wrong.txt
  * breaks it in one way at a time. mp1 itself is in ../../mp1.c.
  */
 #include <linux/module.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * arithmetic.c - mp1's arithmetic, for all inputs (tests/prove compiles and runs this)
+ * arithmetic.c - mp1's arithmetic, for all inputs (quality/prove compiles and runs this)
  *
  * module.h and given.h hold functions of the module, unchanged; kernel.h has what they call.
  */

@@ -2,7 +2,7 @@
 /*
  * soak.c - a round of everything that users do, with accounts that must balance (make soak)
  *
- * tests/guest repeats it for as long as you want, in a machine of its own.
+ * tests/guest/run repeats it for as long as you want, in a machine of its own.
  */
 #define _GNU_SOURCE
 #include <errno.h>

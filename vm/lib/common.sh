@@ -2,7 +2,7 @@
 # Shell functions and paths shared by the scripts of this project; sourced, never run.
 # shellcheck shell=bash
 
-TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 CACHE=${XDG_CACHE_HOME:-~/.cache}/mp1
 BUILD=$TOP/build
 export TOP CACHE BUILD
@@ -232,7 +232,7 @@ name_packages() {
 
 	# shellcheck disable=SC2046	# several words
 	mapfile -t wanted < <(missing "$@" make gcc libc6-dev kmod check cpio busybox-static \
-		gnuplot-nox gawk $(. "$TOP/vm/arch.sh" && architecture "$(host_architecture)" && echo "${qemu_packages[*]}"))
+		gnuplot-nox gawk $(. "$TOP/vm/lib/arch.sh" && architecture "$(host_architecture)" && echo "${qemu_packages[*]}"))
 	case $(distribution) in
 	fedora) column=3 tool='dnf install' ;;
 	arch) column=4 tool='pacman -S' ;;
