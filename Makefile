@@ -17,6 +17,8 @@ USER_CFLAGS := -std=gnu11 -Wall -Wextra -Wconversion -Werror -pthread
 # pahole is not needed for a module, but 6.12 and later stop without it
 KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR) CONFIG_DEBUG_INFO_BTF_MODULES=
 
+### Use
+
 all: mp1.ko userapp	## build the module for KDIR's kernel, and userapp
 
 mp1.ko: FORCE | path $(KDIR) compiler
@@ -64,73 +66,76 @@ uninstall:		## undo that
 	@rmdir $(MODULES)/extra $(MODULES)/updates 2>/dev/null || true
 	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) -a $(RELEASE)
 
-demo:			## watch mp1 measure two programs, in a virtual machine
+### Look inside, in a virtual machine
+
+demo:			## watch mp1 measure two programs
 	@vm/demo
 
-shell:			## a shell in that virtual machine, module loaded
-	@vm/boot $(if $(KERNEL),-k $(KERNEL)) -i vm/guest/shell
+shell:			## a shell in that machine, module loaded
+	@vm/boot -i vm/guest/shell
 
-gdb:			## debug the module in a virtual machine that runs it
+gdb:			## debug the module in a machine that runs it
 	@vm/gdb
 
-gdb-test:		## prove that this works, without a person
-	@quality/debugger
+### Test
 
-test:			## prove the behaviour, in virtual machines (TESTS="name...": only some)
-	@tests/run $(TESTS)
+test:			## test the behaviour (TESTS="name...": only some; see tests/run --list)
+	@vm/setup tests/run $(TESTS)
 
-soak:			## everything at once, for MINUTES=, with accounts that must balance
-	@MINUTES='$(or $(MINUTES),10)' tests/run soak
+check:			## static checks of all sources; zero findings expected
+	@quality/static
 
 prove:			## prove the arithmetic of the module, for all inputs
 	@quality/prove
 
-grade:			## judge another solution of the assignment (SUBMISSION=folder)
-	@$(if $(SUBMISSION),grade/grade '$(SUBMISSION)',echo "make: no submission given; type: make grade SUBMISSION=path/to/their/folder" >&2; exit 2)
-
-test-matrix:		## all tests, on old, new and real-time kernels and other architectures
-	@quality/all-kernels $(if $(ALL),--all)
-
-coverage:		## what of the sources the tests execute, on the debug kernel
-	@quality/coverage
-
 mutants:		## test the tests: faults put into mp1 that they must notice
 	@quality/mutants
 
-bench:			## what mp1 costs, and what others cost over the same processes
+coverage:		## which lines and branches the tests execute, on the debug kernel
+	@quality/coverage
+
+test-matrix:		## all tests, on all kernels (ALL=yes: even on those with bug finders)
+	@quality/all-kernels
+
+grade:			## judge another solution of the assignment (SUBMISSION=folder)
+	@$(if $(SUBMISSION),grade/grade '$(SUBMISSION)',echo "make: no submission given; type: make grade SUBMISSION=path/to/their/folder" >&2; exit 2)
+
+### Measure
+
+bench:			## compare the cost of mp1 with that of other ways to get the same times
 	@bench/run
 
-bench-quick:		## has mp1 become slower? (UPDATE=1: remember what it costs now)
+bench-quick:		## check that mp1 has not become slower (UPDATE=1: accept what it costs now)
 	@bench/run quick
+
+### Package
 
 deb:			## make the Debian package mp1-dkms
 	@debian/build
 
-deb-test:		## install it in a throw-away Debian, load what DKMS built, remove it
-	@quality/package
-
-dkms-install:		## let DKMS build and install the module, for each new kernel, too
+dkms-install:		## let DKMS build and install the module, now and for each new kernel
 	$(SUDO) debian/dkms install
 
 dkms-remove:		## undo that
 	$(SUDO) debian/dkms remove
 
-check:			## static checks of all sources; zero findings expected
-	@quality/static
+### Other
 
 clean:			## remove what was built here (downloads stay in ~/.cache/mp1)
 	@rm -rf build userapp *.o *.ko *.mod *.mod.c .*.cmd Module.symvers modules.order .tmp_versions 2>/dev/null || \
 	{ echo "make: some files here belong to another user: sudo make clean" >&2; exit 1; }
 
 help:			## this list
-	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## /{ printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':[^#]*## ' '/^### /{ print substr($$0, 5) ":" } \
+		/^[a-z-]+:.*## /{ printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo 'Variables:'
 	@echo '  KDIR=DIR       kernel headers to build against (default: the running kernel'\''s)'
 	@echo '  KERNEL=NAME    kernel of the virtual machine (vm/kernel --list lists them);'
 	@echo '                 or a folder in which you compiled one, or host: the running one'
 
-.PHONY: all load unload install uninstall demo shell gdb gdb-test test soak prove grade test-matrix coverage mutants bench bench-quick deb deb-test dkms-install dkms-remove check clean help path compiler FORCE
+.PHONY: all load unload install uninstall demo shell gdb test check prove mutants coverage \
+	test-matrix grade bench bench-quick deb dkms-install dkms-remove clean help path compiler FORCE
 .DEFAULT_GOAL := all
-export KERNEL
+export KERNEL ALL UPDATE MINUTES
 
 endif

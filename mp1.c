@@ -18,9 +18,8 @@
  * which identifies the process (PIDs are reused), and a task_struct, which keeps the CPU times
  * readable after the process has been reaped; but also its credentials, namespaces and control
  * group, which count against a user's limits. So the next update drops a reaped process, unless
- * the new owner of its PID registers first and takes its place. When the registrations since the
- * last update reach half of the list, and at least MP1_MANY, write() queues an early update: reaped
- * processes cannot pile up, however long the period.
+ * the new owner of its PID registers first and takes its place. Reaped processes cannot pile up:
+ * when MP1_MANY, and half of the list, have registered since the last update, it comes early.
  *
  * Unloading. mp1_exit() removes the file, stops the timer, ends the work and drops the processes,
  * in this order: nothing is removed while anything that remains could use it or start it.
@@ -361,7 +360,8 @@ static void mp1_update(struct work_struct *work)
 			atomic64_set(&p->utime, get_cpu_use(p->sig));
 			nr = p->nr + 1;
 			if (reaped && mp1_drop(p))
-				pr_debug("%d: exited after %lld ns\n", p->nr, atomic64_read(&p->utime));
+				pr_debug("%d: exited after %lld ns\n", p->nr,
+					 atomic64_read(&p->utime));
 		}
 		rcu_read_unlock();
 		total += n;

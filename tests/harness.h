@@ -80,10 +80,10 @@ void register_test(struct test *test);
 	}								\
 	START_TEST(test_name)
 
-/* Report an event to grade/grade, if that judges somebody else's module */
+/* Report an event to the host: see tests/report.py */
 void tell(const char *event, const char *text);
 
-/* Print a remark on what a test found, and report it */
+/* Report a remark on what a test found */
 __attribute__((format(printf, 1, 2))) void note(const char *format, ...);
 
 /* For .skip: why a test cannot run with one CPU, if there is only one */

@@ -69,8 +69,6 @@ void note(const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	printf("      %s\n", text);
-	fflush(stdout);
 	tell("note", text);
 }
 

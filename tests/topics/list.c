@@ -132,8 +132,8 @@ static void assert_reads(int fd, off_t at, const char *text, size_t length)
 	while (length) {
 		n = OK(read(fd, again, length < sizeof(again) ? length : sizeof(again)));
 		ck_assert_int_gt(n, 0);
-		ck_assert_msg(!memcmp(again, text, (size_t)n), "at %lld: '%.20s', should be '%.20s'",
-			      (long long)at, again, text);
+		ck_assert_msg(!memcmp(again, text, (size_t)n),
+			      "at %lld: '%.20s', should be '%.20s'", (long long)at, again, text);
 		at += n;
 		text += n;
 		length -= (size_t)n;
@@ -174,7 +174,7 @@ static void map_bad_memory(void)
 	OK(munmap(bad_memory, page));
 }
 
-/* A read that returns nothing, or less than it could: it must not make the file forget its block. */
+/* A read that returns nothing, or less than it could, must not make the file forget its block. */
 static void read_no_bytes(int fd)
 {
 	ck_assert_int_eq(OK(read(fd, bad_memory, 0)), 0);
@@ -301,8 +301,8 @@ TEST(what_the_last_read_returned_can_be_read_again_whatever_happens, .seconds = 
 
 			ck_assert_int_gt(n, 0);
 			ck_assert_msg(!memcmp(again, last + (at - begin), (size_t)both),
-				      "step %d: '%.*s' at %lld, should be '%.*s'", step, (int)both, again,
-				      (long long)at, (int)both, last + (at - begin));
+				      "step %d: '%.*s' at %lld, should be '%.*s'", step, (int)both,
+				      again, (long long)at, (int)both, last + (at - begin));
 			continue;
 		}
 		if (at && n && last[length - 1] == '\n')

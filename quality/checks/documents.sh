@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2154	# quality/static sets what they read
+# Checks of documents and tables against the sources
+
+# Pages that ours refer to need not be installed here.
+check_man_pages() {
+	mandoc -T lint -W style docs/*.[1-8] 2>/dev/null | grep -v 'referenced manual not found'
+	man --warnings -l docs/mp1.4 docs/userapp.1 >/dev/null
+}
+
+# Each tool has its own file with the version.
+check_one_version() {
+	local version file pattern
+	version=$(sed -n 's/^MODULE_VERSION("\(.*\)");/\1/p' mp1.c)
+	while read -r file pattern; do
+		if ! grep -q "$pattern" "$file"; then
+			echo "$file: not version $version"
+		fi
+	done <<-FILES
+		debian/changelog         ^mp1 ($version)
+		dkms.conf                ^PACKAGE_VERSION="$version"
+		dkms.conf                mp1/$version/build
+		debian/mp1-dkms.install  usr/src/mp1-$version$
+	FILES
+}
+
+# The sources contain every C excerpt in the documents verbatim, and quality/mutants.txt every
+# fault that they name.
+check_excerpts() {
+	# shellcheck disable=SC2016	# perl expands these
+	perl -0777 -ne '
+		BEGIN { $source = `cat mp1.c mp1_given.h`; $faults = `cat quality/mutants.txt` }
+		for (/^```c\n(.*?)^```$/gms) { print "$ARGV: not in the sources:\n$_" if index($source, $_) < 0 }
+		for (/^> \*\*Break it:\*\*(.*?)\n\n/gms) {
+			for (/`(\w+)`/g) { print "$ARGV: no such fault: $_\n" if $faults !~ /^$_ /m }
+		}' docs/*.md README.md
+}
+
+# The list of criteria for teachers is what grade/grade judges, each by a test, once.
+check_criteria() {
+	local name
+	diff <(sed -n '/^<!-- the output of/,/^<!-- end/{/^|/p}' docs/grading.md) <(grade/grade --criteria)
+	while read -r name; do
+		if [ "$(grep -lE "^TEST\(${name}[,)]" tests/topics/*.c grade/*.c)" != grade/assignment.c ]; then
+			echo "not a test of grade/assignment.c alone: $name"
+		fi
+	done < <(sed -n '/^#/d;s/ *@.*@ *\(real\|virtual\) *@.*//p' grade/points.txt)
+}
+
+# Each fault in quality/mutants.txt changes its file.
+check_faults() {
+	local name file sed
+	while IFS='@' read -r name _ _ file sed; do
+		if sed -E "$sed" "$file" | cmp -s - "$file"; then
+			echo "$name changes nothing in $file"
+		fi
+	done < <(sed '/^#/d;/^$/d;s/ *@ */@/g' quality/mutants.txt)
+}

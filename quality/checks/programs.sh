@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2154	# quality/static sets what they read
+# Checks of programs and scripts
+
+# Without the kernel's types and macros. Check's types and TEST() confuse checkpatch.
+check_checkpatch_programs() {
+	checkpatch --ignore PREFER_KERNEL_TYPES,PREFER_DEFINED_ATTRIBUTE_MACRO,NAKED_SSCANF \
+		--ignore CAMELCASE,SPACING,LINE_SPACING,VOLATILE,SPLIT_STRING,MACRO_ARG_REUSE \
+		--ignore MACRO_ARG_PRECEDENCE,PARENTHESIS_ALIGNMENT userapp.c userapp.h \
+		tests/*.[ch] tests/topics/*.c grade/assignment.c quality/proof/arithmetic.c
+}
+
+check_analyzer() {
+	gcc -std=gnu11 -O2 -Wall -Wextra -Wconversion -Werror -fanalyzer -pthread \
+		-c -o /dev/null userapp.c
+}
+
+check_cppcheck() {
+	cppcheck --quiet --enable=warning,style,performance,portability --inline-suppr \
+		--error-exitcode=1 userapp.c
+}
+
+# On 32 bits, time_t may have 64.
+check_long_times() {
+	if [ "$(host_architecture)" != amd64 ]; then
+		echo 'skip: needs gcc -m32'
+		return
+	fi
+	need libc6-dev-i386 2>/dev/null
+	gcc -m32 -D_TIME_BITS=64 -D_FILE_OFFSET_BITS=64 -Itests \
+		-idirafter "/usr/include/$(gcc -print-multiarch)" -std=gnu11 -Wall -Wextra \
+		-Wno-clobbered -Werror -fsyntax-only userapp.c tests/*.c tests/topics/*.c grade/*.c
+}
+
+# The shell's scripts, and the functions that they source
+shell_files() {
+	git ls-files vm tests quality grade bench debian .ci |
+		xargs grep -lE '^#!/(bin/sh|usr/bin/env bash|bin/busybox sh)|^# shellcheck shell='
+}
+
+check_shellcheck() { shell_files | xargs shellcheck -x; }
+
+# No line of a script has more than 100 columns, no script more than 250 lines.
+check_length_of_scripts() {
+	local file lines
+	for file in $(shell_files) $(git ls-files '*.awk' '*.py') tests/run; do
+		expand "$file" | awk -v file="$file" \
+			'length > 100 { print file ":" NR ": " length " columns" }'
+		lines=$(wc -l <"$file")
+		if [ "$lines" -gt 250 ]; then
+			echo "$file: $lines lines"
+		fi
+	done
+}
+
+# CONTRIBUTING.md: a condition is an `if`; || is for die, exit, return, continue and true.
+check_conditions_are_ifs() {
+	shell_files | xargs grep -nE '\|\| ' |
+		grep -vE '^[^:]*:[0-9]+:[[:space:]]*(#|if |elif |while |until )' |
+		grep -vE '\|\| *(die|exit|return|continue|true|refuse|status=|failed=|\{ usage)' |
+		grep -vE '\|\| *(\\)?$|\[\[.*\|\|.*\]\]|^[^:]*:[0-9]+:.*\$[0-9(].*\|\| '
+	return 0
+}
+
+check_python_types() {
+	# shellcheck disable=SC2046	# several words
+	MYPYPATH=tests mypy --strict --scripts-are-modules --no-error-summary \
+		tests/run $(git ls-files '*.py')
+}
+
+check_python_tests() {
+	local folder
+	for folder in $(git ls-files '*/test_*.py' | xargs -n 1 dirname | sort -u); do
+		python3 -m unittest discover -s "$folder" 2>&1 | grep -vE '^(\.*|-*|Ran .*|OK)$'
+	done
+	[ "${PIPESTATUS[0]}" -eq 0 ]
+}

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# base.sh - what each script begins with. Sourcing it defines functions and does nothing else;
+# then the script calls: start "$@"
+# shellcheck shell=bash
+
+# say WORD...: a progress line, on stderr so that a command's output stays its own
+say() { printf '   %s\n' "$*" >&2; }
+
+# die WORD...: say what is wrong and what to do next, and stop
+die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
+
+# usage: a script's own header comment is its help text
+usage() { sed -n '3,/^[^#]/{/^#/!d;s/^# \{0,1\}//;p}' "$0"; }
+
+# start ARGUMENT...: set TOP, CACHE and BUILD, the folders of the project, of downloads and of
+# results. Answer --help. Continue as the user who called sudo. Refuse what cannot work.
+start() {
+	TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
+	CACHE=${XDG_CACHE_HOME:-~/.cache}/mp1
+	BUILD=$TOP/build
+	export TOP CACHE BUILD
+	# Scripts parse what tools print. The makes in here do not get the calling make's options.
+	export LC_ALL=C.UTF-8
+	unset LANGUAGE MAKEFLAGS MFLAGS MAKELEVEL
+	case ${1-} in
+	-h | --help) usage; exit ;;
+	esac
+	leave_root "$@"
+	check_folders
+}
+
+# leave_root ARGUMENT...: under sudo, in a folder of the user who called it, run the script again as
+# that user: root's files would be in the way later. Scripts that need root set MP1_AS_ROOT=yes
+# first and, if they create files in build/, end with give_back.
+leave_root() {
+	if [ "$(id -u)" -eq 0 ] && [ -z "${MP1_AS_ROOT-}" ] && [ "${SUDO_UID:-0}" -ne 0 ] &&
+	   [ "$(stat -c %u "$TOP")" = "$SUDO_UID" ] && command -v sudo >/dev/null; then
+		exec sudo -E -H -u "#$SUDO_UID" -- "$(realpath "$0")" "$@"
+	fi
+}
+
+# shellcheck disable=SC2153	# sudo sets SUDO_GID
+# give_back: let the user who called sudo have what was created here
+give_back() {
+	if [ -n "${SUDO_UID-}" ]; then
+		chown -Rh "$SUDO_UID:$SUDO_GID" "$BUILD"
+	fi
+}
+
+check_folders() {
+	local foreign
+	if [ "$(id -u)" -ne 0 ] && [ -d "$BUILD" ]; then
+		foreign=$(find "$BUILD" -maxdepth 1 ! -uid "$(id -u)" -print -quit)
+		[ -z "$foreign" ] || die "files in $BUILD belong to another user (root, in a container?);" \
+			"run: sudo chown -R $(id -u) $BUILD"
+	fi
+	[[ $TOP$CACHE != *[[:space:]\"\#\$%\&\'\(\),:\;\<\>\\\`\|]* ]] ||
+		die "kbuild takes no blank and none of \"#\$%&'(),:;<>\\\`| in a path;" \
+		    "move $TOP (or set XDG_CACHE_HOME, for $CACHE)"
+}
+
+# lock FILE: wait until no other script holds it, then hold it until this one ends
+lock() {
+	mkdir -p "${1%/*}"
+	exec {lock_fd}>"$1"
+	if ! flock -n "$lock_fd"; then
+		say "waiting for another command, which holds $1"
+		flock "$lock_fd"
+	fi
+}
+
+# test_ended STATUS NAME SECONDS: print how a script's own test ended, as tests/run does
+test_ended() {
+	local word=ok
+	if [ "$1" -ne 0 ]; then
+		word=FAIL
+	fi
+	printf '%-5s %-62s %6.2f s\n' "$word" "$2" "$3"
+}
