@@ -10,16 +10,16 @@
  * tree of the same processes, to find a place in the list. mp1_lock guards both, and their two
  * counters. Only updates, under RCU, and mp1_exit(), when no other code is left, read the list
  * without it. The timer is armed exactly while the list is not empty. Code holding mp1_lock must
- * not allocate or touch user memory, and visits at most MP1_BATCH processes: no CPU waits long. The
- * timer's callback never takes it, so code holding it may stop the timer and wait for the callback.
+ * not allocate or touch user memory, and visits at most MP1_BATCH processes, so no CPU spins long.
+ * The timer's callback never takes it, so code that holds it may wait for the callback to end.
  *
  * Lifetime. write() allocates a struct mp1_process. The registry owns it until it is dropped;
  * call_rcu() then frees it, once no code that found it can still use it. It holds its struct pid,
  * which identifies the process (PIDs are reused), and a task_struct, which keeps the CPU times
- * readable after the process has been reaped; but also its credentials, namespaces and control
- * group, which count against a user's limits. So the next update drops a reaped process, unless
- * the new owner of its PID registers first and takes its place. Reaped processes cannot pile up:
- * when MP1_MANY, and half of the list, have registered since the last update, it comes early.
+ * readable after the process has been reaped. They also keep its credentials, namespaces and
+ * control group, which count against limits. So the next update drops a reaped process, unless the
+ * new owner of its PID is registered first and takes its place. Reaped ones cannot pile up: an
+ * update comes early once the registrations since the last one number MP1_MANY and half the list.
  *
  * Unloading. mp1_exit() removes the file, stops the timer, ends the work and drops the processes,
  * in this order: nothing is removed while anything that remains could use it or start it.
@@ -83,7 +83,7 @@ struct mp1_process {
 /**
  * struct mp1_opener - what an open file remembers from one call to the next
  * @shown: processes that a read has visited in this hold of mp1_lock
- * @begun: lines that writes have begun and not ended yet
+ * @begun: lines that writes have begun and not ended yet, even those of refused writes
  */
 struct mp1_opener {
 	unsigned int shown;
@@ -123,7 +123,7 @@ static void mp1_expire(struct timer_list *timer)
 	queue_work(mp1_workqueue, &mp1_work);
 }
 
-/* The registered process with PID @nr or, without one, the next higher PID; or NULL. */
+/* The registered process with PID @nr or, if there is none, with the next higher; or NULL. */
 static struct mp1_process *mp1_find(pid_t nr)
 {
 	struct mp1_process *p, *found = NULL;
@@ -222,7 +222,7 @@ static int mp1_add(struct mp1_process *p)
 	return 0;
 }
 
-/* write(): measure a process from now on. Return: 0, even if it is registered, or an error. */
+/* write(): register a process. Return: 0, even if it is registered already, or an error. */
 static int mp1_register(struct pid *pid, const struct file *file)
 {
 	struct task_struct *task = get_pid_task(pid, PIDTYPE_TGID);
@@ -296,14 +296,14 @@ static int mp1_command(const char *text, const struct file *file)
 /**
  * mp1_write() - register or unregister the one process that is written
  * @file: the open file, whose credentials count
- * @ubuf: a PID in the writer's namespace, in decimal, negative to unregister; with white space
- *	  around it, and a NUL at the end. Or only white space, if a line has begun: some programs
- *	  write the newline separately.
+ * @ubuf: a PID in the writer's namespace, in decimal, negative to unregister. White space around
+ *	  it and one NUL at the end are ignored. Or just white space, if a line has begun: some
+ *	  programs write the newline separately.
  * @count: bytes in @ubuf
  * @pos: ignored
  *
  * Programs that share an open file can begin several lines before they end them: count them. A
- * refused line counts as well, or its newline would be taken for that of another one.
+ * refused line counts as well, or its newline would be taken for that of an accepted one.
  *
  * Return: @count, -EINVAL, -EFAULT, -ESRCH, -EPERM or -ENOMEM.
  */
@@ -311,19 +311,19 @@ static ssize_t mp1_write(struct file *file, const char __user *ubuf, size_t coun
 {
 	struct mp1_opener *opener = ((struct seq_file *)file->private_data)->private;
 	char buf[32] = "", *text;	/* a PID, its sign, and room around */
+	size_t n = min(count, sizeof(buf) - 1), length;
 	bool line_ends;
-	size_t length;
 	int err = 0;
 
 	if (!count)
 		return 0;
-	if (count < sizeof(buf) && copy_from_user(buf, ubuf, count))
+	if (copy_from_user(buf, ubuf + count - n, n))	/* of a longer text, its end */
 		return -EFAULT;
 	length = strlen(buf);
-	line_ends = length && buf[length - 1] == '\n';
+	line_ends = buf[n - 1 - (n > 1 && !buf[n - 1])] == '\n';
 	text = strim(buf);
-	if (length < count - 1)
-		err = -EINVAL;	/* a NUL inside, or too long to be copied */
+	if (count > n || length < n - 1)
+		err = -EINVAL;	/* too long, or a NUL inside */
 	else if (*text)
 		err = mp1_command(text, file);
 	else if (atomic_dec_if_positive(&opener->begun) < 0)
@@ -337,8 +337,8 @@ static ssize_t mp1_write(struct file *file, const char __user *ubuf, size_t coun
  * mp1_update() - the work: measure every registered process
  * @work: mp1_work, which the workqueue never runs twice at a time
  *
- * Leaves the RCU section after each batch, or when the CPU is wanted: some processes have thousands
- * of threads. Goes on after the last PID that it has visited, whatever has come or gone meanwhile.
+ * Leaves the RCU section after each batch, or after a process if the CPU is wanted: some have
+ * thousands of threads. Goes on after the last PID that it has visited, whatever came or went.
  */
 static void mp1_update(struct work_struct *work)
 {
@@ -354,7 +354,7 @@ static void mp1_update(struct work_struct *work)
 			mp1_since = 0;	/* the walk may miss what comes from here on */
 		p = mp1_find(nr);
 		spin_unlock(&mp1_lock);
-		for (n = 0; p && n < MP1_BATCH && !need_resched(); n++, p = mp1_next_to(p)) {
+		for (n = 0; p && n < MP1_BATCH && !(n && need_resched()); n++, p = mp1_next_to(p)) {
 			RCU_LOCKDEP_WARN(!rcu_read_lock_held(), "nothing keeps the process");
 			reaped = is_reaped(p->sig);	/* first: if true, the time is final */
 			atomic64_set(&p->utime, get_cpu_use(p->sig));
@@ -371,7 +371,7 @@ static void mp1_update(struct work_struct *work)
 }
 
 /*
- * read(). Between two calls only the position is kept: the lowest PID, of the initial
+ * read(). Between two calls the iterator keeps only its position: the lowest PID, of the initial
  * namespace, that the next line may have. No line is skipped or repeated, whatever comes or goes.
  */
 static void *mp1_start(struct seq_file *m, loff_t *pos)
@@ -438,8 +438,8 @@ static loff_t mp1_lseek(struct file *file, loff_t offset, int whence)
 /*
  * Shells read a block, use one line of it, and seek back to the next. If the list has changed,
  * that place may be inside a line of the new text. But the seq_file still has the block: m->from
- * bytes before m->read_pos, and m->count after it. A read that begins in the block returns what
- * is left of it and no more, since a refill would overwrite it. All others read the list as it is.
+ * bytes before m->read_pos, and m->count after it. A read that begins in it, and not at 0, returns
+ * what is left of it and no more: a refill would overwrite it. Others read the list as it is.
  */
 static ssize_t mp1_read(struct kiocb *iocb, struct iov_iter *to)
 {
@@ -491,14 +491,14 @@ static int __init mp1_init(void)
 
 undo:
 	pr_err("cannot create /proc/mp1/status: another module has it, or there is no memory\n");
-	proc_remove(dir);	/* takes NULL, too */
+	proc_remove(dir);	/* NULL is fine */
 	destroy_workqueue(mp1_workqueue);
 	return -ENOMEM;
 }
 
 static void __exit mp1_exit(void)
 {
-	/* Waits for the calls in progress and fails all that come. */
+	/* Waits for the calls in progress; later ones fail. */
 	remove_proc_subtree("mp1", NULL);
 	timer_delete_sync(&mp1_timer);
 	destroy_workqueue(mp1_workqueue);

@@ -38,9 +38,9 @@ static inline bool add_tickless_thread(struct task_struct *thread, struct task_c
  * The time that a thread has run. A 32-bit CPU reads and writes it in halves. (The kernel takes
  * the run queue's lock to read it; modules cannot.) If the low half wraps in between, the result
  * is off by 2^32 ns. A result that is too small does no harm: split_runtime() keeps what was
- * reported before. One that is too large would stay in the kernel's own record. The kernel stores
- * the low half first, so reading the high half first can only give a result that is too small,
- * unless the two stores become visible in the other order: the CPU or the compiler may swap them.
+ * reported before. One that is too large would stay in the kernel's own record. The low half is
+ * usually stored first, so reading the high half first can only give a result that is too small,
+ * unless the two stores become visible in the other order: the compiler or the CPU may swap them.
  */
 static inline u64 thread_runtime(const struct task_struct *thread)
 {

@@ -17,7 +17,8 @@ debian_tree() (
 	if [ ! -f "$base" ]; then
 		say "creating a Debian 12; see $log"
 		need debootstrap
-		debootstrap --variant=minbase bookworm "$unpacked" "$(mirror bookworm)" >"$log" 2>&1 ||
+		debootstrap --variant=minbase bookworm "$unpacked" "$(mirror bookworm)" \
+			>"$log" 2>&1 ||
 			die "debootstrap failed: see $log"
 		echo "deb $(mirror bookworm-security) bookworm-security main" \
 			>>"$unpacked/etc/apt/sources.list"
@@ -29,6 +30,15 @@ debian_tree() (
 	mkdir -p "$1"
 	tar -C "$1" -xf "$base"
 )
+
+# pretend_kernel TREE RELEASE: let programs there believe that this kernel runs
+pretend_kernel() {
+	local uname=$1/usr/local/bin/uname
+	# shellcheck disable=SC2016	# for the program
+	printf '%s\n' '#!/bin/sh' 'if [ "$*" != -r ]; then exec /bin/uname "$@"; fi' \
+		"echo $2" >"$uname"
+	chmod +x "$uname"
+}
 
 # inside TREE COMMAND...: run it as root there, in the folder mp1, with nothing of ours
 inside() {

@@ -16,7 +16,7 @@ import report
 from report import Result
 
 TOP = Path(__file__).resolve().parent.parent
-STALL = 21  # seconds without progress that RCU complains of by default
+STALL = 60  # seconds that a CPU may be stuck: on a busy host, 21 (the default) is too few
 POLL = 0.2
 
 
@@ -44,7 +44,8 @@ class Host:
     def prepare() -> Host:
         """Fetch the kernel, and build."""
         kernel, built = Path(output(TOP / "vm/kernel")), Path(output(TOP / "vm/build"))
-        traits = {name: (kernel / name).read_text().strip() for name in ("release", "slow", "finds")}
+        traits = {name: (kernel / name).read_text().strip()
+                  for name in ("release", "slow", "finds")}
         return Host(kernel, built, built / "tests", traits["release"], int(traits["slow"]),
                     traits["finds"] != "-", not os.environ.get("KERNEL"))
 
@@ -102,8 +103,8 @@ def boot_command(machine: Machine, host: Host) -> list[str | Path]:
     words = [f"MP1_PATIENCE={slow}"]  # the kernel passes on to programs what it does not know
     words += [f"{name}={os.environ[name]}" for name in ("MP1_SEED", "MP1_STOP", "MINUTES")
               if name in os.environ]
-    if slow > 1:
-        words.append(f"rcupdate.rcu_cpu_stall_timeout={STALL * slow}")
+    words.append(f"rcupdate.rcu_cpu_stall_timeout={STALL * slow}")
+    words.append(f"watchdog_thresh={min(STALL, STALL * slow // 2)}")  # a lockup takes twice that
     if host.finds_bugs:
         words += ["mp1-thorough", "kasan_multi_shot"]
     if "MP1_STOP" in os.environ:
@@ -125,8 +126,11 @@ def complained(console: Path) -> list[str]:
 
 def follow(path: Path, process: subprocess.Popen[bytes], limit: float,
            stop: Callable[[], bool]) -> Iterator[str]:
-    """The lines of a report as they come, until the machine ends, stops, or makes no progress."""
-    last, line = time.monotonic(), ""
+    """The lines of a report as they come, until the machine ends, stops, or makes no progress.
+
+    vm/boot sees to it that the machine comes up; until then, there is no limit.
+    """
+    last, line = float("inf"), ""
     with path.open(encoding="utf-8", errors="replace") as file:
         while True:
             ended = process.poll() is not None

@@ -17,7 +17,8 @@ check_paths() {
 		mkdir -p "$dir/vm"
 		cp Makefile "$dir"
 		cp -r vm/setup vm/lib vm/arch "$dir/vm"
-		output=$(make -C "$dir" KDIR=/ mp1.ko 2>&1 | grep -vE '^make.*(directory|Error)') || true
+		output=$(make -C "$dir" KDIR=/ mp1.ko 2>&1 |
+			grep -vE '^make.*(directory|Error)') || true
 		one_line_about_the_path "make, in $dir" "$output"
 		output=$("$dir/vm/setup" true 2>&1) || true
 		one_line_about_the_path "vm/setup, in $dir" "$output"
@@ -56,9 +57,12 @@ check_local_kernels() {
 	: >"$tree/Module.symvers"
 	says 'no arch/x86/boot/bzImage' env KERNEL="$tree" vm/kernel
 	: >"$tree/arch/x86/boot/bzImage"
-	sed -i 's/^CONFIG_DEVTMPFS=y/# CONFIG_DEVTMPFS is not set/;s/^CONFIG_TTY=y/CONFIG_TTY=m/' "$tree/.config"
-	says 'needs: CONFIG_DEVTMPFS CONFIG_TTY; add vm/config/guest.config' env KERNEL="$tree" vm/kernel
-	sed -i "s/^# CONFIG_DEVTMPFS.*/CONFIG_DEVTMPFS=y/;s/^CONFIG_TTY=m/CONFIG_TTY=y/;s/=$version/=30300/" "$tree/.config"
+	sed -i -e 's/^CONFIG_DEVTMPFS=y/# CONFIG_DEVTMPFS is not set/' \
+		-e 's/^CONFIG_TTY=y/CONFIG_TTY=m/' "$tree/.config"
+	says 'needs: CONFIG_DEVTMPFS CONFIG_TTY; add vm/config/guest.config' \
+		env KERNEL="$tree" vm/kernel
+	sed -i -e 's/^# CONFIG_DEVTMPFS.*/CONFIG_DEVTMPFS=y/' -e 's/^CONFIG_TTY=m/CONFIG_TTY=y/' \
+		-e "s/=$version/=30300/" "$tree/.config"
 	says 'was compiled by gcc 3' env KERNEL="$tree" vm/kernel
 	sed -i "s/=30300/=$version/" "$tree/.config"
 	ln -s linux "$work/link"

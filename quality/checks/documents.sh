@@ -30,18 +30,24 @@ check_excerpts() {
 	# shellcheck disable=SC2016	# perl expands these
 	perl -0777 -ne '
 		BEGIN { $source = `cat mp1.c mp1_given.h`; $faults = `cat quality/mutants.txt` }
-		for (/^```c\n(.*?)^```$/gms) { print "$ARGV: not in the sources:\n$_" if index($source, $_) < 0 }
+		for (/^```c\n(.*?)^```$/gms) {
+			print "$ARGV: not in the sources:\n$_" if index($source, $_) < 0
+		}
 		for (/^> \*\*Break it:\*\*(.*?)\n\n/gms) {
-			for (/`(\w+)`/g) { print "$ARGV: no such fault: $_\n" if $faults !~ /^$_ /m }
+			for (/`(\w+)`/g) {
+				print "$ARGV: no such fault: $_\n" if $faults !~ /^$_ /m
+			}
 		}' docs/*.md README.md
 }
 
 # The list of criteria for teachers is what grade/grade judges, each by a test, once.
 check_criteria() {
 	local name
-	diff <(sed -n '/^<!-- the output of/,/^<!-- end/{/^|/p}' docs/grading.md) <(grade/grade --criteria)
+	diff <(sed -n '/^<!-- the output of/,/^<!-- end/{/^|/p}' docs/grading.md) \
+		<(grade/grade --criteria)
 	while read -r name; do
-		if [ "$(grep -lE "^TEST\(${name}[,)]" tests/topics/*.c grade/*.c)" != grade/assignment.c ]; then
+		if [ "$(grep -lE "^TEST\(${name}[,)]" tests/topics/*.c grade/*.c)" != \
+		     grade/assignment.c ]; then
 			echo "not a test of grade/assignment.c alone: $name"
 		fi
 	done < <(sed -n '/^#/d;s/ *@.*@ *\(real\|virtual\) *@.*//p' grade/points.txt)

@@ -15,7 +15,8 @@ get_kernel_scripts() {
 		dpkg-deb --fsys-tarfile "$dir.new"/*.deb |
 			tar -xO --wildcards './usr/src/linux-source-*.tar.xz' |
 			tar -xJ -C "$dir.new" --strip-components=2 --wildcards \
-				'linux-source-*/scripts/checkpatch.pl' 'linux-source-*/scripts/spelling.txt' \
+				'linux-source-*/scripts/checkpatch.pl' \
+				'linux-source-*/scripts/spelling.txt' \
 				'linux-source-*/scripts/const_structs.checkpatch' \
 				'linux-source-*/scripts/coccinelle'
 		rm "$dir.new"/*.deb
@@ -28,7 +29,8 @@ get_kernel_scripts() {
 checkpatch() {
 	local status=0
 	perl "$CACHE/kernel-scripts/checkpatch.pl" --no-tree --strict --terse --quiet --file \
-		--no-summary --max-line-length=100 --ignore EXPORTED_WORLD_WRITABLE "$@" || status=$?
+		--no-summary --max-line-length=100 --ignore EXPORTED_WORLD_WRITABLE "$@" ||
+		status=$?
 	rm -f .checkpatch-camelcase.*	# it remembers names of the kernel's, if it knew any
 	return "$status"
 }
@@ -40,8 +42,8 @@ check_checkpatch() { checkpatch mp1.c mp1_given.h tests/broken/broken.c; }
 check_coccinelle() {
 	find "$CACHE/kernel-scripts/coccinelle" -name '*.cocci' ! -name check_bq27xxx_data.cocci \
 		! -name badzero.cocci -exec grep -lZ 'virtual report' {} + |
-		xargs -0 -P 2 -I SCRIPT spatch -D report --very-quiet --no-show-diff --no-includes \
-			--cocci-file SCRIPT mp1.c mp1_given.h 2>&1 |
+		xargs -0 -P 2 -I SCRIPT spatch --python /usr/bin/python3 -D report --very-quiet \
+			--no-show-diff --no-includes --cocci-file SCRIPT mp1.c mp1_given.h 2>&1 |
 		grep -v '^warning: line .* should .* be a metavariable?$'
 	[ "${PIPESTATUS[*]}" = '0 0 1' ]
 }

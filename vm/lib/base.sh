@@ -51,8 +51,9 @@ check_folders() {
 	local foreign
 	if [ "$(id -u)" -ne 0 ] && [ -d "$BUILD" ]; then
 		foreign=$(find "$BUILD" -maxdepth 1 ! -uid "$(id -u)" -print -quit)
-		[ -z "$foreign" ] || die "files in $BUILD belong to another user (root, in a container?);" \
-			"run: sudo chown -R $(id -u) $BUILD"
+		[ -z "$foreign" ] ||
+			die "files in $BUILD belong to another user (root, in a container?);" \
+				"run: sudo chown -R $(id -u) $BUILD"
 	fi
 	[[ $TOP$CACHE != *[[:space:]\"\#\$%\&\'\(\),:\;\<\>\\\`\|]* ]] ||
 		die "kbuild takes no blank and none of \"#\$%&'(),:;<>\\\`| in a path;" \

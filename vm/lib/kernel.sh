@@ -24,16 +24,11 @@ architecture() {
 
 # host_architecture: Debian's name for the architecture of this computer's programs
 host_architecture() {
-	local name
 	if command -v dpkg >/dev/null; then
 		dpkg --print-architecture
-		return
+	else
+		basename "$(grep -lw "uname=$(uname -m)" "$TOP"/vm/arch/*)"
 	fi
-	for name in "$TOP"/vm/arch/*; do
-		if [[ $(uname -m) == "$(. "$name" && echo "$uname")" ]]; then
-			echo "${name##*/}"
-		fi
-	done
 }
 
 # configured FILE OPTIONS: does this kernel configuration set one of them (separated by |) to y?

@@ -56,7 +56,8 @@ need_tools() {
 	local tool
 	for tool in make gcc python3 modinfo cpio gnuplot gawk busybox; do
 		command -v "$tool" >/dev/null ||
-			die "there is no $tool here, and no apt-get; install $TOOLS; or use a container (README.md)"
+			die "there is no $tool here, and no apt-get; install $TOOLS;" \
+				"or use a container (README.md)"
 	done
 }
 
@@ -80,9 +81,8 @@ mirror() {
 	# shellcheck disable=SC2016	# apt expands these
 	apt-get indextargets --no-release-info --format '$(CREATED_BY) $(RELEASE) $(SITE)' |
 		awk -v security="${1##*-}" '
-			$1 == "Packages" && $2 ~ /^(bookworm|trixie)(-security)?$/ {
-				if (($2 ~ /-security$/) == (security == "security")) { print $3; exit }
-			}'
+			$1 == "Packages" && $2 ~ /^(bookworm|trixie)(-security)?$/ &&
+			($2 ~ /-security$/) == (security == "security") { print $3; exit }'
 }
 
 # guest_tree FOLDER PROGRAM...: copy programs of this computer there, with their libraries
