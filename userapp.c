@@ -358,8 +358,9 @@ static int finish_command(pid_t pid, bool has_progress)
  * @command: what to run, with its arguments
  *
  * On a terminal, reads the list a few times per period, because mp1 has no poll(): a process
- * sleeping there would still be on the module's wait queue when the module is unloaded. Elsewhere,
- * nobody watches: thousands of these can run at once, and each reads the list only at the end.
+ * sleeping there would still be on the module's wait queue when the module is unloaded. Without a
+ * terminal there is no progress to show, so it reads the list only at the end: thousands may run at
+ * once.
  *
  * Return: The exit status to end with.
  */
