@@ -44,7 +44,7 @@
 
 /**
  * struct test - a test, as registered by TEST()
- * @name: the behaviour that it proves
+ * @name: the behaviour that it tests
  * @file: its file, which names its topic
  * @parameters: of the module, or NOT_LOADED; NULL for NEVER
  * @seconds: time limit, longer on slow machines (see patience()); 0 for 10
@@ -101,13 +101,13 @@ const char *first_line(const char *path);
 /* Is this a kernel with bug finders, on which tests run longer? */
 bool finds_bugs(void);
 
-/* How many times as long as usual may something take on this machine? */
+/* Factor for all time limits on this machine */
 int patience(void);
 
 /*
  * Assert that a system call succeeded, and evaluate to its result. This avoids Check's
- * assertions: even one that passes is recorded under a lock, and a child of fork() finds that
- * lock taken for ever if another thread held it at the fork.
+ * assertions, which take a lock even when they pass: a forked child inherits it locked, if another
+ * thread held it at the fork, and waits forever.
  */
 #define OK(call) ({							\
 	__typeof__(call) ok_ = (call);					\

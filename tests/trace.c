@@ -15,8 +15,8 @@ static int pipe_fd = -1;
 
 /*
  * Clear the trace. vm/guest/init has switched the events on, once, while nothing else ran.
- * That patches code. If another CPU executes the code meanwhile, QEMU's emulation can go on
- * running the old code for ever.
+ * That patches code, and QEMU's emulation of another CPU that executes this code can keep running
+ * the old code.
  */
 void trace_begin(void)
 {
