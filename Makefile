@@ -105,7 +105,7 @@ grade:			## judge another solution of the assignment (SUBMISSION=folder)
 bench:			## compare the cost of mp1 with that of other ways to get the same times
 	@bench/run
 
-bench-quick:		## check that mp1 has not become slower (UPDATE=1: accept what it costs now)
+bench-quick:		## check that mp1 has not become slower (UPDATE=yes: accept what it costs now)
 	@bench/run quick
 
 ### Package

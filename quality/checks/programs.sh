@@ -43,7 +43,7 @@ check_shellcheck() { shell_files | xargs shellcheck -x -P SCRIPTDIR; }
 # No line of a script has more than 100 columns, no script more than 250 lines.
 check_length_of_scripts() {
 	local file lines
-	for file in $(shell_files) $(git ls-files '*.awk' '*.py') tests/run; do
+	for file in $(shell_files) $(git ls-files '*.awk' '*.py') tests/run quality/documents; do
 		expand "$file" | awk -v file="$file" \
 			'length > 100 { print file ":" NR ": " length " columns" }'
 		lines=$(wc -l <"$file")
@@ -59,7 +59,8 @@ check_conditions_are_ifs() {
 	for file in $(shell_files); do	# leave out quoted text, even over several lines: awk
 		tr '\n' '\1' <"$file" | sed -E "s/'[^']*'/''/g" | tr '\1' '\n' |
 			sed -E 's/"[^"]*"/""/g' |
-			awk -v file="$file" '/\|\| / && !/^[ \t]*(#|if |elif |while |until |\[\[)/ &&
+			awk -v file="$file" '
+				/\|\| / && !/^[ \t]*(#|if |elif |while |until |\[\[)/ &&
 				!/\|\| *(die|exit|return|continue|true|[a-z_]+=|\{ usage)/ &&
 				!/\[\[.*\|\|.*\]\]/ { print file ": " $0 }'
 	done
@@ -68,7 +69,7 @@ check_conditions_are_ifs() {
 check_python_types() {
 	# shellcheck disable=SC2046	# several words
 	MYPYPATH=tests mypy --strict --scripts-are-modules --no-error-summary \
-		tests/run $(git ls-files '*.py')
+		tests/run quality/documents $(git ls-files '*.py')
 }
 
 check_python_tests() {
