@@ -2,7 +2,7 @@
 /*
  * bench.c - the cost of mp1, and of its rivals for the same processes
  *
- * usage: bench PROCESSES THREADS all | calls | RIVAL | quick | lock | idle | loop
+ * usage: bench PROCESSES THREADS all | calls | RIVAL | quick | lock | idle
  *
  * all: mp1 and its rivals; calls: the same without pidstat and top; RIVAL: mp1 and that one;
  * quick: mp1 only; lock: how long mp1 holds its lock, on a kernel with lock statistics; idle:
@@ -405,38 +405,6 @@ static void measure_idle(void)
 	unload();
 }
 
-static const struct rival *find_rival(const char *name)
-{
-	const struct rival *rival = rivals;
-
-	while (rival->name && strcmp(rival->name, name))
-		rival++;
-	return rival;
-}
-
-/*
- * For bench/profile, which has loaded the module: repeat everything for ever. bench/profile
- * recognizes each write() and read() by its length.
- */
-static void loop(uint64_t *times)
-{
-	const struct rival *iterator = find_rival("bpf-iterator");
-	int fd = OK(open(STATUS, O_WRONLY | O_CLOEXEC)), last = crowd.pids[crowd.n - 1];
-	char text[32];
-
-	write_all(NULL, "");
-	iterator->prepare(&crowd);
-	fprintf(report, "ready\n");
-	fflush(report);
-	for (;; last = -last) {
-		snprintf(text, sizeof(text), "%13d", -last);
-		OK(write(fd, text, 13));
-		read_list(3001, NULL);
-		iterator->read(&crowd, times);
-		nap(300 * MSEC);
-	}
-}
-
 static void measure_rival(const struct rival *rival, const uint64_t *expected)
 {
 	uint64_t *times = calloc((size_t)crowd.n, sizeof(*times)), took[ROUNDS], worst = 0;
@@ -473,7 +441,7 @@ int main(int argc, char **argv)
 	uint64_t *times;
 
 	if (argc != 4)
-		errx(2, "usage: bench PROCESSES THREADS all | calls | RIVAL | quick | lock | idle | loop");
+		errx(2, "usage: bench PROCESSES THREADS all | calls | RIVAL | quick | lock | idle");
 	report = fopen("/dev/report", "we");
 	if (!report)
 		err(1, "/dev/report");
@@ -485,8 +453,6 @@ int main(int argc, char **argv)
 		measure_lock();
 	else if (!strcmp(argv[3], "idle"))
 		measure_idle();
-	else if (!strcmp(argv[3], "loop"))
-		loop(times);
 	else
 		measure_mp1(times);
 	for (rival = rivals; rival->name; rival++)
