@@ -1,34 +1,36 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# plot.gp - draw bench/run's results; format, results and out are given by it
-if (format eq "svg") set terminal svg size 800,500 font "sans,13" background rgb "white"; \
-else set terminal pngcairo size 1200,750 font "sans,13"
+# plot.gp - draw bench/run's results; results and out are given by it
+set terminal pngcairo size 1200,750 font "sans,13"
 set logscale xy
 set xlabel "processes"
 set grid xtics ytics lc rgb "#dddddd"
 set format x "10^{%T}"
 set format y "10^{%T}"
+set style data linespoints
 
-# The values of one figure, processes with one thread
-of(name) = sprintf("< awk '$1 == \"instructions\" && $2 == \"%s\" && $4 == 1 { print $3, $5 }' %s", name, results)
-both = sprintf("< awk '$1 == \"instructions\" && $4 == 1 && ($2 == \"update\" || $2 == \"listing-64k\") { s[$3] += $5 } END { for (n in s) print n, s[n] }' %s | sort -n", results)
+# One figure, or the sum of two, against the number of processes: a process, or the whole
+each(name, and) = sprintf("< awk '$1 == \"instructions\" && $4 == 1 \
+	&& ($2 == \"%s\" || $2 == \"%s\") { sum[$3] += $5 } \
+	END { for (n in sum) print n, sum[n] }' %s | sort -n", name, and, results)
+whole(name, threads) = sprintf("< awk '$1 == \"instructions\" && $2 == \"%s\" && $4 == %d \
+	{ print $3, $3 * $5 }' %s | sort -n", name, threads, results)
 
-set output sprintf("%s/bench-cost.%s", out, format)
+set output out . "/bench-cost.png"
 set ylabel "instructions a process"
 set key outside right center
 set yrange [50:1e6]
-plot of("top") with linespoints lw 2 title "top -b", \
-     of("pidstat") with linespoints lw 2 title "pidstat", \
-     of("stat-opening") with linespoints lw 2 title "stat, opened each time", \
-     of("taskstats") with linespoints lw 2 title "taskstats", \
-     of("stat-pread") with linespoints lw 2 title "stat, kept open", \
-     of("bpf-iterator") with linespoints lw 2 title "BPF task iterator", \
-     both with linespoints lw 3 title "mp1: update and listing", \
-     of("update") with linespoints lw 2 title "mp1: update alone"
+plot each("top", "") lw 2 title "top -b", \
+     each("pidstat", "") lw 2 title "pidstat", \
+     each("stat-opening", "") lw 2 title "stat, opened each time", \
+     each("taskstats", "") lw 2 title "taskstats", \
+     each("stat-pread", "") lw 2 title "stat, kept open", \
+     each("bpf-iterator", "") lw 2 title "BPF task iterator", \
+     each("update", "listing-64k") lw 3 title "mp1: update and listing", \
+     each("update", "") lw 2 title "mp1: update alone"
 
-set output sprintf("%s/bench-update.%s", out, format)
+set output out . "/bench-update.png"
 set ylabel "one update, instructions"
 set yrange [1000:1e9]
 set key inside left top
-total(name, threads) = sprintf("< awk '$1 == \"instructions\" && $2 == \"%s\" && $4 == %d { print $3, $3 * $5 }' %s", name, threads, results)
-plot total("update", 16) with linespoints lw 2 title "processes of 16 threads", \
-     total("update", 1) with linespoints lw 2 title "processes of one thread"
+plot whole("update", 16) lw 2 title "processes of 16 threads", \
+     whole("update", 1) lw 2 title "processes of one thread"
