@@ -3,7 +3,7 @@
 
 define mp1-list
   if mp1_registry.next == &mp1_registry
-    printf "nobody is registered\n"
+    printf "no process is registered\n"
   end
   set $node = mp1_registry.next
   while $node != &mp1_registry
