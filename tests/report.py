@@ -18,7 +18,7 @@ One line an event, written to /dev/report by vm/guest/init, tests/guest/run and 
     [...] ...                   the kernel's log
     report end
 
-For somebody else's module, grade/ puts a secret word in the place of "mp1".
+For other people's modules, grade/ puts a secret word in the place of "mp1".
 """
 from __future__ import annotations
 

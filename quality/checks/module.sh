@@ -67,7 +67,7 @@ check_build() {
 }
 
 # clang warns of other things. Keep from it the options that only gcc knows, which a kernel that
-# gcc compiled asks for. Without them, objtool complains; but nobody loads the result.
+# gcc compiled asks for. Without them, objtool complains; but the result is never loaded.
 check_build_by_clang() {
 	local dir=$BUILD/check-clang
 	if ! configured "$kernel/build/.config" CC_IS_GCC ||

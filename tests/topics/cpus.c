@@ -26,7 +26,7 @@ enum { CPUS = 4, STABLE = 20, PERIOD_MS = 50 };
 static pid_t stable[STABLE];
 static atomic_bool stop;
 static atomic_int listings, registrations;
-static _Atomic int64_t longest_nap;	/* how long this machine made somebody wait */
+static _Atomic int64_t longest_nap;	/* how long this machine made a thread wait */
 
 static const char *no_four_cpus(void)
 {

@@ -93,7 +93,7 @@ static int fail_each_within(const char *function, int (*operation)(void),
 
 		ck_assert_int_eq(pwrite(fd, text, (size_t)size, 0), size);
 		err = operation();
-		/* Reading back what is left of n can fail, too. */
+		/* Reading back what is left of n can fail as well. */
 		size = pread(fd, text, sizeof(text) - 1, 0);
 		while (pwrite(fd, "0", 1, 0) != 1)
 			ck_assert_int_eq(errno, EFAULT);

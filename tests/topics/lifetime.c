@@ -43,7 +43,7 @@ static void assert_total(int64_t shown, int64_t total)
 
 /*
  * A process can be waited for while its last thread is still leaving the CPU. That moment
- * counts, too, so the total may grow a little. Returns what is listed now.
+ * counts as well, so the total may grow a little. Returns what is listed now.
  */
 static int64_t assert_still(int64_t before, pid_t pid)
 {

@@ -193,7 +193,7 @@ TEST(a_round_of_everything_leaves_nothing, .parameters = NOT_LOADED, .seconds = 
 	for (i = 0; i < ARRAY_SIZE(work); i++)
 		finish(workers[i]);
 	finish_many();
-	/* Their children die with them, and are reaped by somebody else. */
+	/* Their children die with them, and are reaped by another process. */
 	nap(200 * MSEC);
 	await_update();
 	note("%ld registered: %ld unregistered, %ld ended; %ld refused; %ld listings; %s",

@@ -55,7 +55,7 @@ TEST(a_pid_registers_with_white_space_around_or_a_nul_behind)
 		int fd = status_open(), n = snprintf(text, sizeof(text), forms[i].format, pid);
 
 		ck_assert_int_eq(write_bytes(fd, text, (size_t)(n + forms[i].extra)), 0);
-		ck_assert_msg(listed(pid) >= 0, "'%s' registers nobody", text);
+		ck_assert_msg(listed(pid) >= 0, "'%s' registers no process", text);
 		close(fd);
 	}
 	ck_assert_int_eq(lines(), i);
