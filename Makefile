@@ -136,6 +136,6 @@ help:			## this list
 .PHONY: all load unload install uninstall demo shell gdb test check prove mutants coverage \
 	test-matrix grade bench bench-quick deb dkms-install dkms-remove clean help path compiler FORCE
 .DEFAULT_GOAL := all
-export KERNEL ALL UPDATE MINUTES
+export KERNEL
 
 endif

@@ -2,7 +2,7 @@
 """What the kernel complains of in its log, and which test was running at the time.
 
 complaints/any has the patterns, complaints/ignore what is not mp1's. The test program writes
-"mp1-tests: begin NAME" to the log before each test.
+"mp1-tests: begin NAME" to the log before each test, tests/guest/run "mp1-tests: end" at the end.
 """
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent / "complaints"
-MARK = re.compile(r"mp1-tests: begin (\w+)")
+MARK = re.compile(r"mp1-tests: (?:begin (\w+)|end$)")
 RELEASE = re.compile(r"Linux version (\d+)\.(\d+)")
 RACE_ENDS = "Reported by Kernel Concurrency Sanitizer"
 CALLS = 5  # a race this many calls below the module is still the module's
@@ -81,6 +81,8 @@ def without_ignored(log: str) -> tuple[list[str], bool]:
         elif "BUG: KCSAN: " in line:
             kept += race  # the last one was cut off
             race = [line]
+        elif race and (MARK.search(line) or ANY.search(line)):  # between the lines of a report
+            kept.append(line)
         elif race:
             race.append(line)
             if RACE_ENDS in line:
@@ -98,8 +100,9 @@ def complaints(lines: list[str]) -> list[Complaint]:
     for number, line in enumerate(lines):
         mark = MARK.search(line)
         if mark:
-            test = mark[1]
+            test, until = mark[1] or "", number
         if number >= until and ANY.search(line) and len(found) < MOST:
             until = number + LINES
-            found.append(Complaint(test, tuple(lines[number:until])))
+            marks = (n for n in range(number, len(lines)) if MARK.search(lines[n]))
+            found.append(Complaint(test, tuple(lines[number:min(until, next(marks, until))])))
     return found

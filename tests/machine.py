@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -41,9 +42,9 @@ class Host:
     is_default: bool
 
     @staticmethod
-    def prepare() -> Host:
-        """Fetch the kernel, and build."""
-        kernel, built = Path(output(TOP / "vm/kernel")), Path(output(TOP / "vm/build"))
+    def prepare(kernel: Path) -> Host:
+        """Build for a kernel."""
+        built = Path(output(TOP / "vm/build"))
         traits = {name: (kernel / name).read_text().strip()
                   for name in ("release", "slow", "finds")}
         return Host(kernel, built, built / "tests", traits["release"], int(traits["slow"]),
@@ -56,12 +57,9 @@ class Host:
             available = re.search(r"MemAvailable: +(\d+)", meminfo)
             if not available or int(available[1]) < int(need) << 10:
                 return f"needs {need} MiB of available memory"
-        elif need.isupper():
-            config = (self.kernel / "build/.config").read_text(encoding="utf-8")
-            if f"\nCONFIG_{need}=y\n" not in config:
-                return f"needs a kernel with CONFIG_{need}"
         elif need != "-":
-            native = output("bash", "-c", '. vm/lib/kernel.sh && TOP=. host_architecture')
+            native = output("bash", "-c",
+                            '. "$0/vm/lib/kernel.sh" && TOP=$0 host_architecture', TOP)
             if native != (self.kernel / "arch").read_text().strip():
                 return "needs programs of this computer, which has another architecture"
         return ""
@@ -144,13 +142,23 @@ def follow(path: Path, process: subprocess.Popen[bytes], limit: float,
                 time.sleep(POLL)
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
+RUNNING: set[int] = set()  # the machines, each a process group of its own
+
+
+def end(pid: int) -> None:
     """End what still runs of a machine, all of it."""
+    RUNNING.discard(pid)
     try:
-        os.killpg(process.pid, signal.SIGTERM)
+        os.killpg(pid, signal.SIGTERM)
     except ProcessLookupError:
         pass
-    process.wait()
+
+
+def end_all(number: int, _: object) -> None:
+    """For signals: end all machines, and this program."""
+    for pid in list(RUNNING):
+        end(pid)
+    os._exit(128 + number)
 
 
 def run(machine: Machine, host: Host, show: Callable[[Result], None]) -> list[Result]:
@@ -161,7 +169,7 @@ def run(machine: Machine, host: Host, show: Callable[[Result], None]) -> list[Re
         show(results[0])
         return results
     if machine.runs[0] == "host":
-        return script(machine, show)
+        return script(machine, host, show)
     start = time.monotonic()
     results = []
     path, console = (host.work / f"{machine.name}.{kind}" for kind in ("report", "console"))
@@ -170,14 +178,15 @@ def run(machine: Machine, host: Host, show: Callable[[Result], None]) -> list[Re
     with console.open("wb") as out, \
          subprocess.Popen(boot_command(machine, host), stdin=subprocess.DEVNULL, stdout=out,
                           stderr=out, start_new_session=True) as process:
+        RUNNING.add(process.pid)
         try:
-            lines = follow(path, process, machine.limit * host.slow,
+            lines = follow(path, process, machine.limit * machine.factor * host.slow,
                            lambda: first and bool(complained(console)))
             for result in report.results(lines):
                 results.append(result)
                 show(result)
         finally:
-            end(process)
+            end(process.pid)
     results.append(verdict(machine, path, console, time.monotonic() - start, results))
     show(results[-1])
     return results
@@ -200,15 +209,18 @@ def verdict(machine: Machine, path: Path, console: Path, seconds: float,
         wrong += complained(console)
     if wrong:
         tail = console.read_text(encoding="utf-8", errors="replace").splitlines()[-40:]
-        wrong += [f"the end of {console}:", *tail]
+        wrong += [f"the report is {path}; the end of {console}:", *tail]
     return Result(name, "FAIL" if wrong else "ok", seconds, "\n".join(f"| {w}" for w in wrong))
 
 
-def script(machine: Machine, show: Callable[[Result], None]) -> list[Result]:
+def script(machine: Machine, host: Host, show: Callable[[Result], None]) -> list[Result]:
     """A script of the host prints lines as Result.text() does."""
     results = []
-    with subprocess.Popen([TOP / machine.runs[1]], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([TOP / machine.runs[1]], stdin=subprocess.DEVNULL, text=True,
+                          stdout=subprocess.PIPE, start_new_session=True) as process:
+        RUNNING.add(process.pid)
+        timer = threading.Timer(machine.limit * host.slow, end, [process.pid])
+        timer.start()
         assert process.stdout
         for line in process.stdout:
             found = re.match(r"(ok|FAIL|skip) +(\S+) *(?:([\d.]+) s)?(.*)", line)
@@ -217,6 +229,8 @@ def script(machine: Machine, show: Callable[[Result], None]) -> list[Result]:
                 show(results[-1])
             elif results and results[-1].outcome == "FAIL":
                 print(line, end="", flush=True)
+        timer.cancel()
+        RUNNING.discard(process.pid)
     if process.returncode and not any(result.outcome == "FAIL" for result in results):
         results.append(Result(machine.name, "FAIL", why=f"{machine.runs[1]} failed"))
         show(results[-1])

@@ -70,7 +70,7 @@ def results(lines: Iterable[str]) -> Iterator[Result]:
             test = Result(text, outcome="skip" if event == "skip" else "")
         elif event == "note":
             test.notes.append(text)
-        elif event == "took":
+        elif event == "took" and re.fullmatch(r"\d+\.\d+", text):
             test.seconds = float(text)
         elif event == "FAIL":
             test.outcome = event
@@ -80,7 +80,7 @@ def results(lines: Iterable[str]) -> Iterator[Result]:
             yield test
             test = Result("")
     if test.name:
-        test.outcome, test.why = "FAIL", test.why or "the machine ended during this test"
+        test.outcome, test.why = "FAIL", "the machine ended, or was stopped, during this test"
         yield test
 
 

@@ -63,7 +63,7 @@ class Results(unittest.TestCase):
         found = list(report.results(lines))
         self.assertEqual([(r.name, r.outcome, r.why) for r in found], [
             ("a", "ok", ""), ("b", "skip", "no such file"), ("c", "FAIL", "list.c:1: 'x'"),
-            ("d", "FAIL", "the machine ended during this test")])
+            ("d", "FAIL", "the machine ended, or was stopped, during this test")])
         self.assertEqual((found[0].notes, found[0].seconds), (["n"], 1.5))
         self.assertEqual([r.tap(1) for r in found][:2],
                          ["ok 1 - a", "ok 1 - b # SKIP no such file"])
