@@ -2,14 +2,15 @@
 /*
  * bench.c - the cost of mp1, and of its rivals for the same processes
  *
- * usage: bench PROCESSES THREADS all | calls | RIVAL | quick | lock | idle
+ * usage: bench PROCESSES THREADS all | calls | pairs | quick | lock | idle
  *
- * all: mp1 and its rivals; calls: the same without pidstat and top; RIVAL: mp1 and that one;
+ * all: mp1 and its rivals; calls: the same without pidstat and top; pairs: mp1 and BPF's iterator;
  * quick: mp1 only; lock: how long mp1 holds its lock, on a kernel with lock statistics; idle:
  * what happens while nothing is registered.
  *
  * Writes lines to /dev/report: cost NAME PROCESSES THREADS VALUE. VALUE is in ns per process
  * unless NAME says otherwise; in virtual time (vm/boot -v) a nanosecond is an instruction.
+ * mp1/RIVAL is a ratio: an update and a listing against that rival.
  * Reboots at the end: ending 100,000 processes would take longer than everything else.
  */
 #define _GNU_SOURCE
@@ -39,9 +40,11 @@
 #define TRACING	"/sys/kernel/tracing/"
 #define CGROUP	"/tmp/cgroup"
 
-enum { STACK = 8192, BUSY = 16, REPEAT = 2, ROUNDS = 15, LOCK_LINES = 50000 };
+enum { STACK = 8192, BUSY = 16, REPEAT = 2, PAIRS = 21, ROUNDS = 3, LOCK_LINES = 50000 };
 
 static struct crowd crowd;
+static uint64_t *expected;	/* the times that mp1 says */
+static double cost;		/* ns, of one update and one listing */
 static FILE *report;
 
 uint64_t now(void)
@@ -145,12 +148,15 @@ static void gather_crowd(void)
 	OK(setrlimit(RLIMIT_NPROC, &limit));
 	OK(setrlimit(RLIMIT_NOFILE, &files));
 	crowd.pids = calloc((size_t)crowd.n, sizeof(*crowd.pids));
-	for (i = 0; i < crowd.n; i++)
+	for (i = 0; i < crowd.n; i++) {
 		crowd.pids[i] = OK(clone(be_process, stacks + (size_t)(i + 1) * STACK,
 					 CLONE_VM | SIGCHLD,
 					 (void *)(uintptr_t)(i < BUSY ? 5 * (i + 1) : 0)));
-	while (atomic_load(&ready) < crowd.n * crowd.threads)
-		nap(MSEC);
+		/* While many share a CPU, ticks, which taskstats counts, do not hit all alike. */
+		while ((i < BUSY || i == crowd.n - 1) &&
+		       atomic_load(&ready) < (i + 1) * crowd.threads)
+			nap(MSEC);
+	}
 }
 
 /* mp1 */
@@ -170,19 +176,15 @@ static void unload(void)
 	OK(syscall(SYS_delete_module, "mp1", 0));
 }
 
-/*
- * Write each PID, prefixed with @sign. If @name is not NULL, report under it the mean, and the
- * last tenth against the first.
- */
+/* Write each PID, prefixed with @sign. If @name is not NULL, report under it what one takes. */
 static void write_all(const char *name, const char *sign)
 {
-	uint64_t times[11], first, last;
 	int fd = OK(open(STATUS, O_WRONLY | O_CLOEXEC)), tenth = crowd.n / 10, i;
 	struct text {
 		char bytes[16];
 		size_t length;
 	} *texts = calloc((size_t)crowd.n, sizeof(*texts));
-	char ratio[64];
+	uint64_t times[11];
 
 	for (i = 0; i < crowd.n; i++)
 		texts[i].length = (size_t)snprintf(texts[i].bytes, sizeof(texts->bytes), "%s%d",
@@ -197,49 +199,49 @@ static void write_all(const char *name, const char *sign)
 	free(texts);
 	if (!name)
 		return;
-	first = times[1] - times[0];
-	last = times[10] - times[9];
 	result(name, (double)(times[10] - times[0]) / crowd.n);
-	snprintf(ratio, sizeof(ratio), "%s-tenths", name);
-	result(ratio, (double)last / (double)first);
+	if (!strcmp(name, "register"))
+		result("last-tenth/first",
+		       (double)(times[10] - times[9]) / (double)(times[1] - times[0]));
 }
 
-/* The kernel's tracepoints tell when an update began and ended. */
-static void measure_updates(unsigned int period_ms)
+/*
+ * Wait for the next update. Return how long it took, by the kernel's tracepoints. Waiting for its
+ * beginning would slow it down, so wait where only ends are traced (bench/guest).
+ */
+static uint64_t next_update(void)
 {
-	char *line = NULL;
-	uint64_t took[100], begin = 0;
-	size_t size = 0;
-	FILE *trace;
-	int n = 0;
+	uint64_t called = now(), begun = 0, took = 0;
+	static FILE *ends, *trace;
+	static char *line;
+	static size_t size;
 
-	spew(TRACING "trace_clock", "mono");
-	spew(TRACING "trace", "");
-	nap((ROUNDS + 1) * period_ms * MSEC);
-	trace = fopen(TRACING "trace", "re");
-	if (!trace)
-		err(1, TRACING "trace");
-	while (getline(&line, &size, trace) > 0) {
-		char *event = strstr(line, ": workqueue_execute_"), *word;
-		double seconds;
-
-		if (!event || !strstr(event, " mp1_update"))
-			continue;
-		for (word = event; word > line && word[-1] != ' '; word--)
-			;
-		seconds = strtod(word, NULL);
-		if (strstr(event, "_start:"))
-			begin = (uint64_t)(seconds * 1e9);
-		else if (begin && n < 100)
-			took[n++] = (uint64_t)(seconds * 1e9) - begin;
+	if (!trace) {
+		spew(TRACING "trace_clock", "mono");
+		ends = fopen(TRACING "instances/ends/trace_pipe", "re");
+		trace = fdopen(OK(open(TRACING "trace_pipe", O_RDONLY | O_NONBLOCK | O_CLOEXEC)), "r");
 	}
-	fclose(trace);
-	free(line);
-	if (!n)
-		errx(1, "no update was traced");
-	result("update", median(took, n) / crowd.n);
-	if (crowd.threads > 1)
-		result("update-a-thread", median(took, n) / crowd.n / crowd.threads);
+	while (!took) {
+		if (!ends || getline(&line, &size, ends) < 0)
+			err(1, "trace_pipe");
+		if (!strstr(line, " mp1_update"))
+			continue;
+		while (getline(&line, &size, trace) > 0) {
+			char *event = strstr(line, ": workqueue_execute_");
+			uint64_t at;
+
+			if (!event || !strstr(event, " mp1_update"))
+				continue;
+			*event++ = '\0';	/* the time is the word before it */
+			at = (uint64_t)(strtod(strrchr(line, ' '), NULL) * 1e9);
+			if (strstr(event, "_start:"))
+				begun = at;
+			else if (begun >= called)
+				took = at - begun;
+		}
+		clearerr(trace);	/* that was all, for now */
+	}
+	return took;
 }
 
 static uint64_t read_list(size_t chunk, uint64_t *times)
@@ -271,16 +273,6 @@ static uint64_t read_list(size_t chunk, uint64_t *times)
 	return start;
 }
 
-static void measure_listing(const char *name, size_t chunk)
-{
-	uint64_t took[ROUNDS];
-	int i;
-
-	for (i = 0; i < ROUNDS; i++)
-		took[i] = read_list(chunk, NULL);
-	result(name, median(took, ROUNDS) / crowd.n);
-}
-
 /* Bytes in objects of about the size of the module's */
 static double slab(void)
 {
@@ -300,16 +292,6 @@ static double slab(void)
 	return bytes;
 }
 
-static double memory_current(void)
-{
-	char text[32] = "";
-	int fd = OK(open(CGROUP "/bench/memory.current", O_RDONLY | O_CLOEXEC));
-
-	OK(read(fd, text, sizeof(text) - 1));
-	close(fd);
-	return strtod(text, NULL);
-}
-
 static void enter_cgroup(void)
 {
 	OK(mkdir(CGROUP, 0755));
@@ -319,24 +301,88 @@ static void enter_cgroup(void)
 	spew(CGROUP "/bench/cgroup.procs", "0");
 }
 
-static void measure_mp1(uint64_t *times)
+/* All of these processes have the times that mp1 says, within the rival's resolution. */
+static void check_times(const struct rival *rival, const uint64_t *times)
 {
-	unsigned int period_ms = crowd.n > 1000 ? (unsigned int)crowd.n / 50 : 20;
-	double memory, before;
+	uint64_t worst = 0;
+	int i;
+
+	for (i = 0; i < crowd.n; i++) {
+		uint64_t off = times[i] > expected[i] ? times[i] - expected[i] : expected[i] - times[i];
+
+		if (off > worst)
+			worst = off;
+		if (off > rival->resolution)
+			errx(1, "%s: process %d has used %llu ns, mp1 says %llu", rival->name,
+			     crowd.pids[i], (unsigned long long)times[i],
+			     (unsigned long long)expected[i]);
+	}
+	printf("%s differs by %.3f ms at most\n", rival->name, (double)worst / 1e6);
+}
+
+static void result_against(const struct rival *rival, double mp1, double other)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "mp1/%s", rival->name);
+	result(name, mp1 / other);
+}
+
+/*
+ * An update, a listing and then, if there is an @iterator, that, again and again: whatever else
+ * slows the machine down slows down both sides of a ratio. Both begin after a pause, so that
+ * neither finds in the caches what the other has just read.
+ */
+static void measure_pairs(const struct rival *iterator, unsigned int period_ms)
+{
+	uint64_t *times = calloc((size_t)crowd.n, sizeof(*times));
+	uint64_t update[PAIRS], listing[PAIRS], other[PAIRS];
+	int i;
+
+	if (iterator) {
+		iterator->prepare(&crowd);
+		iterator->read(&crowd, times);
+		check_times(iterator, times);
+	}
+	for (i = 0; i < PAIRS; i++) {
+		update[i] = next_update();
+		listing[i] = read_list(65536, NULL);
+		if (iterator) {
+			nap(period_ms / 3 * MSEC);
+			other[i] = iterator->read(&crowd, times);
+			result_against(iterator, (double)(update[i] + listing[i]), (double)other[i]);
+		}
+	}
+	cost = median(update, PAIRS) + median(listing, PAIRS);
+	result("update", median(update, PAIRS) / crowd.n);
+	result("listing-64k", median(listing, PAIRS) / crowd.n);
+	if (iterator) {
+		result(iterator->name, median(other, PAIRS) / crowd.n);
+		iterator->finish();
+	}
+	free(times);
+}
+
+static void measure_mp1(const struct rival *iterator)
+{
+	uint64_t took[PAIRS];
+	unsigned int period_ms = 50 + (unsigned int)(crowd.n * crowd.threads) / 50;
+	double before;
+	int i;
 
 	load(period_ms);
 	write_all("register", "");
 	write_all("unregister", "-");
 	enter_cgroup();
 	before = slab();
-	memory = memory_current();
 	write_all("register-charged", "");
-	result("memory.current-bytes", (memory_current() - memory) / crowd.n);
 	result("slab-bytes", (slab() - before) / crowd.n);
-	measure_updates(period_ms);
-	measure_listing("listing-64k", 65536);
-	measure_listing("listing-1k", 1024);
-	read_list(65536, times);
+	next_update();
+	read_list(65536, expected);
+	measure_pairs(iterator, period_ms);
+	for (i = 0; i < PAIRS; i++)
+		took[i] = read_list(1024, NULL);
+	result("listing-1k", median(took, PAIRS) / crowd.n);
 	unload();
 }
 
@@ -364,7 +410,7 @@ static double longest_hold(void)
  */
 static void measure_lock(void)
 {
-	unsigned int period_ms = crowd.n > LOCK_LINES / 100 ? 1000U * (unsigned int)crowd.n / LOCK_LINES : 10;
+	unsigned int period_ms = crowd.n < 500 ? 10 : (unsigned int)crowd.n / 50;
 	double best = 1e18, hold;
 	int i, lines;
 
@@ -401,64 +447,52 @@ static void measure_idle(void)
 	while (fgets(line, sizeof(line), trace))
 		n += !!strstr(line, "mp1_");
 	fclose(trace);
-	result("idle-events-in-30s", n);
+	crowd.n = 0;	/* so many were registered */
+	result("idle-events", n);
 	unload();
 }
 
-static void measure_rival(const struct rival *rival, const uint64_t *expected)
+static void measure_rival(const struct rival *rival)
 {
-	uint64_t *times = calloc((size_t)crowd.n, sizeof(*times)), took[ROUNDS], worst = 0;
-	uint64_t all = 0;
-	int n = 0, i;
+	uint64_t *times = calloc((size_t)crowd.n, sizeof(*times)), took[ROUNDS];
+	int n = rival->is_tool ? 1 : ROUNDS, i;
 
 	if (rival->prepare)
 		rival->prepare(&crowd);
-	/* The first rounds may be slow because they allocate buffers; some rivals take minutes. */
-	while (n < ROUNDS && all < (n < 3 ? 10 : 1) * SEC) {
-		took[n] = rival->read(&crowd, times);
-		all += took[n++];
-	}
+	/* The first round may be slow because it allocates buffers. Tools do so each time. */
+	for (i = 0; i < n; i++)
+		took[i] = rival->read(&crowd, times);
 	if (rival->finish)
 		rival->finish();
+	check_times(rival, times);
 	result(rival->name, median(took, n) / crowd.n);
-	for (i = 0; i < crowd.n; i++) {
-		uint64_t off = times[i] > expected[i] ? times[i] - expected[i] : expected[i] - times[i];
-
-		if (off > worst)
-			worst = off;
-		if (off > rival->resolution)
-			errx(1, "%s: process %d has used %llu ns, mp1 says %llu", rival->name,
-			     crowd.pids[i], (unsigned long long)times[i],
-			     (unsigned long long)expected[i]);
-	}
-	printf("%s differs by %.3f ms at most\n", rival->name, (double)worst / 1e6);
+	result_against(rival, cost, median(took, n));
 	free(times);
 }
 
 int main(int argc, char **argv)
 {
 	const struct rival *rival;
-	uint64_t *times;
+	const char *what = argv[3];
 
 	if (argc != 4)
-		errx(2, "usage: bench PROCESSES THREADS all | calls | RIVAL | quick | lock | idle");
+		errx(2, "usage: bench PROCESSES THREADS all | calls | pairs | quick | lock | idle");
 	report = fopen("/dev/report", "we");
 	if (!report)
 		err(1, "/dev/report");
 	crowd.n = atoi(argv[1]);
 	crowd.threads = atoi(argv[2]);
-	times = calloc((size_t)crowd.n, sizeof(*times));
+	expected = calloc((size_t)crowd.n, sizeof(*expected));
 	gather_crowd();
-	if (!strcmp(argv[3], "lock"))
+	if (!strcmp(what, "lock"))
 		measure_lock();
-	else if (!strcmp(argv[3], "idle"))
+	else if (!strcmp(what, "idle"))
 		measure_idle();
 	else
-		measure_mp1(times);
+		measure_mp1(strcmp(what, "quick") ? &bpf_iterator : NULL);
 	for (rival = rivals; rival->name; rival++)
-		if (!strcmp(argv[3], "all") || !strcmp(argv[3], rival->name) ||
-		    (!strcmp(argv[3], "calls") && !rival->is_tool))
-			measure_rival(rival, times);
+		if (!strcmp(what, "all") || (!strcmp(what, "calls") && !rival->is_tool))
+			measure_rival(rival);
 	fprintf(report, "end\n");
 	fclose(report);
 	OK(reboot(RB_AUTOBOOT));

@@ -44,6 +44,7 @@ struct rival {
 	bool is_tool;
 };
 
-extern const struct rival rivals[];	/* ends with a NULL name */
+extern const struct rival bpf_iterator;
+extern const struct rival rivals[];	/* the others; ends with a NULL name */
 
 #endif /* BENCH_H */

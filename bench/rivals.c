@@ -341,8 +341,11 @@ const struct rival rivals[] = {
 	{ "stat-opening", NULL, read_stat_opening, NULL, 20 * MSEC, false },
 	{ "stat-pread", open_stats, read_stat_open, close_stats, 20 * MSEC, false },
 	{ "taskstats", open_taskstats, read_taskstats, close_taskstats, 60 * MSEC, false },
-	{ "bpf-iterator", open_iterator, read_iterator, close_iterator, 10 * MSEC, false },
 	{ "pidstat", NULL, run_pidstat, NULL, 20 * MSEC, true },
 	{ "top", NULL, run_top, NULL, 40 * MSEC, true },
 	{ NULL }
+};
+
+const struct rival bpf_iterator = {
+	"bpf-iterator", open_iterator, read_iterator, close_iterator, 10 * MSEC, false
 };

@@ -1,134 +1,182 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# tables.awk - from bench/run's results ("MODE NAME PROCESSES THREADS VALUE BOOT") the tables
-# that people read, in Markdown
+# tables.awk - what bench/run measured, for people
+#
+# gawk -v where=TEXT -f tables.awk goals results: the goals and a table, in Markdown
+# gawk -v release=NAME -f tables.awk goals results quick.txt: whether what was measured meets the
+# goals and, if quick.txt is of this kernel, is at most 5 % above that. Exits with 1 if not.
+#
+# A line of the results is: MACHINE FIGURE PROCESSES THREADS VALUE BOOT
 
-{
-	value[$1, $2, $3, $4, $6] = $5
+/^#/ || !NF { next }
+ARGIND == 1 { goals[++number] = $0 }
+ARGIND == 2 {
+	add($1 SUBSEP $2 SUBSEP $3 SUBSEP $4, $5)
+	add($1 SUBSEP $2 SUBSEP $3 SUBSEP $4 SUBSEP $6, $5)
 	if ($6 > boots)
 		boots = $6
-	if (!(($1, $2) in known))
-		names[$1] = names[$1] " " $2
-	known[$1, $2] = 1
-	if (!(($3, $4) in seen) && $1 == "instructions" && $2 != "idle-events-in-30s")
-		columns[++n] = $3 SUBSEP $4
-	if ($2 != "idle-events-in-30s")
-		seen[$3, $4] = 1
-	if ($1 == "instructions" && $4 == 1 && $3 > most)
-		most = $3
+}
+ARGIND == 3 && $1 == "kernel" { kernel = $2 }
+ARGIND == 3 && $1 != "kernel" { was[$0] }
+
+function add(key, value)
+{
+	values[key][++count[key]] = value
+}
+
+# The value that part of the values are below: the median, if it is 0.5
+function quantile(key, part,	list)
+{
+	return count[key] ? list[int(part * (asort(values[key], list) - 1) + 1.5)] : ""
+}
+
+function of(machine, figure, processes, threads)
+{
+	return quantile(machine SUBSEP figure SUBSEP processes SUBSEP threads, 0.5)
+}
+
+# The figure of a goal, divided by what it is against
+function measured(goal, processes,	base)
+{
+	base = goal[4] == "-" ? 1 : goal[4] !~ /^@/ ? of(goal[1], goal[4], processes, 1) :
+	       of(goal[1], goal[2], substr(goal[4], 2), 1)
+	processes = of(goal[1], goal[2], processes, 1)
+	return processes == "" || !base ? "" : processes / base
+}
+
+function commas(n)
+{
+	return n + 0 < 1000 ? n : sprintf("%d,%03d", n / 1000, n % 1000)
 }
 
 function cell(v)
 {
-	return v == "" ? "" : v < 10 ? sprintf("%.2f", v) : sprintf("%.0f", v)
+	return v == "" || !v ? v : v < 0.1 ? sprintf("%.3f", v) : v < 10 ? sprintf("%.2f", v) :
+	       commas(sprintf("%.0f", v))
 }
 
-# What one boot measured; update and listing-64k together are "both"
-function one(mode, name, processes, threads, boot,	a, b)
+# Things, with commas between them
+function list(things, thing)
 {
-	if (name != "both")
-		return value[mode, name, processes, threads, boot]
-	a = value[mode, "update", processes, threads, boot]
-	b = value[mode, "listing-64k", processes, threads, boot]
-	return a == "" || b == "" ? "" : a + b
+	return things (things == "" ? "" : "; ") thing
 }
 
-# The median over the boots of a figure or, with @base, of its ratio to the figure @base of
-# the same boot, over @base_processes; sets low, high and count
-function median(mode, name, processes, threads, base, base_processes,	boot, a, b, list)
+# One goal: in a row of Markdown or, if there is a quick.txt, in a line for each size
+function judge(line,	goal, what, n, sizes, i, v, shown, is, verdict)
 {
-	count = 0
-	delete list
-	for (boot = 1; boot <= boots; boot++) {
-		a = one(mode, name, processes, threads, boot)
-		b = base ? one(mode, base, base_processes, threads, boot) : 1
-		if (a != "" && b != "" && b)
-			list[++count] = a / b
+	split(line, goal)
+	what = gensub(/^([^ ]+ +){5}/, "", 1, line)
+	verdict = "met"
+	n = split(goal[3], sizes, ",")
+	for (i = 1; i <= n; i++) {
+		v = measured(goal, sizes[i])
+		if (ARGC > 3 && v != "")
+			check(what, sizes[i], goal[4], v, goal[5])
+		if (verdict != "**missed**" && v == "")
+			verdict = "not measured"
+		else if (v != "" && v > goal[5])
+			verdict = "**missed**"
+		is = list(is, v == "" ? "–" : cell(v))
+		shown = list(shown, commas(sizes[i]))
 	}
-	if (!count)
-		return ""
-	asort(list)
-	low = list[1]
-	high = list[count]
-	return list[int((count + 1) / 2)]
+	if (goal[4] ~ /^@/)
+		shown = shown " against " commas(substr(goal[4], 2))
+	if (ARGC < 4)
+		printf "| %s | %s | %s | %s | %s |\n", what, shown, commas(goal[5]), is, verdict
 }
 
-# One row a figure, one column for each number of processes and threads; "" in @base
-# for the figures themselves, or a name to divide them by
-function table(mode, title, base,	list, number, i, j, c, row)
+function check(what, processes, against, v, limit,	good)
 {
-	printf "\n%s\n\n| |", title
-	for (j = 1; j <= n; j++) {
-		split(columns[j], c, SUBSEP)
-		printf " %d%s |", c[1], (c[2] > 1 ? " × " c[2] " threads" : "")
-	}
-	printf "\n|---|"
-	for (j = 1; j <= n; j++)
-		printf "---:|"
-	print ""
-	number = split(names[mode], list, " ")
-	for (i = 1; i <= number; i++) {
-		if (list[i] ~ /idle/ || (base && list[i] ~ /bytes|tenths/))
-			continue
-		row = "| " list[i] " |"
-		for (j = 1; j <= n; j++) {
-			split(columns[j], c, SUBSEP)
-			row = row " " cell(median(mode, list[i], c[1], c[2], base, c[1])) " |"
-		}
-		print row
-	}
+	good = v != "" && v <= limit
+	failed += !good
+	what = what ", " processes (against ~ /^@/ ? " against " substr(against, 2) : "")
+	printf "%-5s %-60s %8s, at most %s\n", (good ? "ok" : "FAIL"), what,
+		(v == "" ? "missing" : sprintf("%.2f", v)), limit
 }
 
-# A ratio @is of several boots is shown with its spread
-function goal(what, is, want, at_most)
+function spread(processes,	key, boot, medians)
 {
-	if (is == "") {
-		printf "| %s | %s %s | not measured | |\n", what, at_most ? "at most" : "at least", want
+	key = "time" SUBSEP "mp1/bpf-iterator" SUBSEP processes SUBSEP 1
+	if (!count[key])
 		return
-	}
-	printf "| %s | %s %s | %s%s | %s |\n", what, at_most ? "at most" : "at least", want, cell(is), \
-		(count > 1 ? sprintf(" (%d boots: %s to %s)", count, cell(low), cell(high)) : ""), \
-		(at_most ? is <= want : is >= want) ? "met" : "**missed**"
+	for (boot = 1; boot <= boots; boot++)
+		medians = list(medians, cell(quantile(key SUBSEP boot, 0.5)))
+	printf "- %s processes: %d pairs, half of them from %s to %s, all from %s to %s; medians of " \
+		"the boots: %s; an instruction takes %s ns in an update, %s in a listing, %s in the " \
+		"iterator\n", commas(processes), count[key], cell(quantile(key, 0.25)),
+		cell(quantile(key, 0.75)), cell(quantile(key, 0)), cell(quantile(key, 1)), medians,
+		speed("update", processes), speed("listing-64k", processes),
+		speed("bpf-iterator", processes)
 }
 
-function instructions(name, processes, base, base_processes)
+function speed(figure, processes,	executed)
 {
-	return median("instructions", name, processes, 1, base, base_processes)
+	executed = of("instructions", figure, processes, 1)
+	return executed ? cell(of("time", figure, processes, 1) / executed) : "–"
 }
 
-# The highest of a figure over these numbers of processes
-function highest(name, numbers,	list, number, i, v, max)
+# A row of the table, of a figure or the sum of two
+function row(title, figure, other,	i, size, v, ratio)
 {
-	number = split(numbers, list, " ")
-	for (i = 1; i <= number; i++) {
-		v = instructions(name, list[i])
-		if (v == "")
-			return ""
-		if (max == "" || v > max)
-			max = v
+	printf "| %s |", title
+	for (i = 1; i <= columns; i++) {
+		split(column[i], size, " × ")
+		v = of("instructions", figure, size[1], size[2])
+		if (other && v != "")
+			v += of("instructions", other, size[1], size[2])
+		printf " %s |", cell(v)
 	}
-	return max
+	ratio = other ? 1 : of("time", "mp1/" figure, 10000, 1)
+	printf " %s |\n", (ratio ? cell(1 / ratio) : "")
+}
+
+function tables(	i, size)
+{
+	printf "%s\n\n| what | processes | at most | measured | |\n|---|---|---:|---|---|\n", where
+	for (i = 1; i <= number; i++)
+		judge(goals[i])
+	print "\nThe ratios to BPF's iterator in time are medians:\n"
+	for (i = 1000; i <= 100000; i *= 10)
+		spread(i)
+	printf "\n| instructions a process |"
+	columns = split("1000 × 1,10000 × 1,100000 × 1,10000 × 16", column, ",")
+	for (i = 1; i <= columns; i++) {
+		split(column[i], size, " × ")
+		printf " %s%s |", commas(size[1]), (size[2] > 1 ? " × " size[2] " threads" : "")
+	}
+	print " time, 10,000 processes |\n|---|---:|---:|---:|---:|---:|"
+	row("register", "register")
+	row("register, in a memory cgroup", "register-charged")
+	row("unregister", "unregister")
+	row("update", "update")
+	row("listing", "listing-64k")
+	row("**update and listing**", "update", "listing-64k")
+	row("BPF's task iterator", "bpf-iterator")
+	row("`/proc/PID/stat`, kept open", "stat-pread")
+	row("taskstats", "taskstats")
+	row("`/proc/PID/stat`, opened each time", "stat-opening")
+	row("`pidstat -p ALL`", "pidstat")
+	row("`top -b -n 1`", "top")
+}
+
+function quick(	line, word)
+{
+	PROCINFO["sorted_in"] = "@ind_str_asc"
+	for (line = 1; line <= number; line++)
+		judge(goals[line])
+	if (kernel != release) {
+		printf "%s is of kernel %s, this is %s: only goals\n", ARGV[3], kernel, release
+	} else {
+		for (line in was) {
+			split(line, word)
+			check(word[1], word[2], "", of("instructions", word[1], word[2], 1), word[3] * 1.05)
+		}
+	}
 }
 
 END {
-	table("instructions", "Instructions a process", "")
-	table("time", "Time, as multiples of mp1's update and listing together, in the same machine", "both")
-	printf "\nGoals\n\n| what | goal | measured | |\n|---|---|---:|---|\n"
-	goal("update, instructions a process, 100 to 100,000", highest("update", "100 1000 10000 100000"), 98, 1)
-	goal("listing, instructions a line, 1,000 to 100,000", highest("listing-64k", "1000 10000 100000"), 480, 1)
-	goal("listing, 100,000 against 1,000", instructions("listing-64k", 100000, "listing-64k", 1000), 1.05, 1)
-	goal("listing, 1 KiB buffers against 64 KiB", instructions("listing-1k", most, "listing-64k", most), 1.5, 1)
-	goal("register, instructions, at 100,000", instructions("register", 100000), 2250, 1)
-	goal("register, last tenth against first", instructions("register-tenths", 100000), 1.05, 1)
-	goal("stat-opening against update and listing", instructions("stat-opening", most, "both", most), 50, 0)
-	goal("update and listing against BPF's iterator, instructions", \
-	     instructions("both", most, "bpf-iterator", most), 1, 1)
-	for (i = 1000; i <= 100000; i *= 10)
-		goal("update and listing against BPF's iterator, time, " i, \
-		     median("time", "both", i, 1, "bpf-iterator", i), 0.9, 1)
-	goal("update, time a process, 100,000 against 1,000", \
-	     median("time", "update", 100000, 1, "update", 1000), 2, 1)
-	goal("longest hold of the lock, 50,000 against 100", \
-	     median("lock", "longest-hold", 50000, 1, "longest-hold", 100), 1.5, 1)
-	goal("timer and work events in 30 s with nothing registered", instructions("idle-events-in-30s", 1), 0, 1)
-	goal("slab, bytes a process", instructions("slab-bytes", most), 128, 1)
+	if (ARGC > 3)
+		quick()
+	else
+		tables()
+	exit failed > 0
 }
