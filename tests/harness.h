@@ -83,6 +83,9 @@ void register_test(struct test *test);
 /* Report an event to the host: see tests/report.py */
 void tell(const char *event, const char *text);
 
+/* If this test fails, it is the host's doing: it could not be judged. */
+void cannot_tell(void);
+
 /* Report a remark on what a test found */
 __attribute__((format(printf, 1, 2))) void note(const char *format, ...);
 

@@ -9,8 +9,11 @@ One line an event, written to /dev/report by vm/guest/init, tests/guest/run and 
     mp1 took SECONDS            how long it took; its result follows
     mp1 ok NAME
     mp1 FAIL NAME               the next line says why
+    mp1 open NAME               likewise: it could not be judged (grade/)
     mp1 skip NAME               likewise
     mp1 why TEXT
+    mp1 damage TEXT             why no more tests can run in this machine (grade/)
+    mp1 over                    no more tests follow
     tests N passed N failed N skipped
     tainted N                   the kernel's flags, afterwards
     left: TEXT                  something that should not be there any more

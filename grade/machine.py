@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The virtual machines in which a submission is judged: as many as it takes."""
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Callable, Dict, Iterator, List, Sequence, Set
+
+from kernels import TOP, Kernel
+from points import MISS, OPEN
+from protocol import Outcome, Protocol
+from users import end_group
+
+POLL = 0.1
+TOTAL = 900  # seconds for all machines of a kind
+STARTING = 300
+CONSOLE_MIB = 200
+# By kind: options of vm/boot, and the patience between two events: seconds of QEMU's CPU time in
+# virtual time, where a busy host only makes it later; of the clock elsewhere
+KINDS = {"virtual": (["-v"], 60), "real": (["-c", "2"], 170)}
+_running: Set[int] = set()  # process groups
+HOST = "the virtual machine did not start, or was stopped from outside: the host's trouble"
+
+
+@dataclass
+class Judged:
+    """What is known after all machines of a kind"""
+
+    consoles: List[Path] = field(default_factory=list)
+    damage: Dict[str, int] = field(default_factory=dict)
+    tampered: str = ""
+
+
+@dataclass
+class Machines:
+    kernel: Kernel
+    built: Path  # mp1.ko, userapp, and tree, the libraries that it may need
+    parameters: str
+    show: Callable[[Outcome], None]
+    explain_end: Callable[[Path], str]  # a console: why the machine ended
+
+    def judge(self, kind: str, names: Sequence[str], work: Path) -> Judged:
+        judged = Judged()
+        left, trouble, start = list(names), 0, time.monotonic()
+        while left:
+            if time.monotonic() - start > TOTAL * self.kernel.slow:
+                for name in left:
+                    self.show(Outcome(name, MISS, "not run: the criteria before it took too long"))
+                break
+            console = work / f"{kind}.console.{len(judged.consoles)}"
+            judged.consoles.append(console)
+            boot = _Boot(self, kind, left, console)
+            for outcome in boot.run():
+                if outcome.name in left:
+                    left.remove(outcome.name)
+                    self.show(outcome)
+            protocol = boot.protocol
+            if protocol.damage:
+                judged.damage[protocol.damage] = judged.damage.get(protocol.damage, 0) + 1
+            if protocol.tampered:
+                judged.tampered = protocol.tampered
+                for name in left:
+                    self.show(Outcome(name, MISS, "the results were tampered with"))
+                break
+            if boot.host_trouble:
+                trouble += 1
+                if trouble > 1:
+                    for name in left:
+                        self.show(Outcome(name, OPEN, HOST))
+                    break
+            elif protocol.current or not protocol.last:
+                # Without a first criterion, the test program itself was ended.
+                name = protocol.current or left[0]
+                left.remove(name)
+                self.show(Outcome(name, MISS, self.explain_end(console)))
+        return judged
+
+
+class _Boot:
+    """One machine"""
+
+    def __init__(self, machines: Machines, kind: str, names: Sequence[str], console: Path) -> None:
+        self.machines, self.kind, self.names, self.console = machines, kind, names, console
+        self.report = console.with_suffix(".report" + console.suffix)
+        self.protocol = Protocol(secrets.token_hex(16), set(names))
+        self.host_trouble = False
+
+    def run(self) -> Iterator[Outcome]:
+        options, patience = KINDS[self.kind]
+        slow = self.machines.kernel.slow
+        folder = self.console.parent / (self.console.name + ".key")
+        folder.mkdir(mode=0o700)
+        (folder / "key").write_text(self.protocol.key + "\n", encoding="ascii")
+        self.report.write_bytes(b"")
+        command = [str(TOP / "vm/boot"), "-b", str(self.machines.built), "-r", str(self.report),
+                   "-t", str(600 * slow), *options, "-p", self.machines.parameters,
+                   "-a", "tests " + " ".join(self.names), str(TOP / "tests/guest/run"),
+                   str(self.machines.kernel.built / "tests/mp1-tests"), str(folder / "key"),
+                   *map(str, self.machines.built.glob("tree"))]
+        with open(self.console, "wb") as console:
+            process = subprocess.Popen(
+                ["prlimit", f"--fsize={CONSOLE_MIB << 20}", *command], stdin=subprocess.DEVNULL,
+                stdout=console, stderr=console, start_new_session=True,
+                env={**os.environ, "KERNEL": self.machines.kernel.name})
+            _running.add(process.pid)
+            try:
+                yield from self._follow(process, patience * slow)
+            finally:
+                ended = process.poll()
+                self._end(process)
+        # 0: it ended by itself; 124: in the time that is allowed, it did not
+        trouble = ended is not None and ended not in (0, 124)
+        self.host_trouble = not self.protocol.over and (trouble or not self.protocol.began)
+
+    def _follow(self, process: "subprocess.Popen[bytes]", patience: float) -> Iterator[Outcome]:
+        clock = _Clock(process.pid, self.kind == "virtual")
+        limit: float = STARTING
+        rest = b""
+        with open(self.report, "rb") as report:
+            while True:
+                ended = process.poll() is not None
+                data = report.read(1 << 20)
+                *lines, rest = (rest + data).split(b"\n")
+                for line in lines:
+                    yield from self.protocol.read(line.decode("utf-8", "replace"))
+                    clock.reset()
+                    limit = patience if self.protocol.last else STARTING
+                if self.protocol.over or self.protocol.tampered:
+                    return
+                if not data:
+                    if ended or clock.seconds() > limit:
+                        return
+                    time.sleep(POLL)
+
+    def _end(self, process: "subprocess.Popen[bytes]") -> None:
+        try:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(5)
+        except (ProcessLookupError, subprocess.TimeoutExpired):
+            pass
+        end_group(process.pid)
+        process.wait()
+        _running.discard(process.pid)
+
+
+def end_all() -> None:
+    """When the judge is stopped itself"""
+    for group in list(_running):
+        end_group(group)
+
+
+class _Clock:
+    """Time without an event, as far as it is the machine's own: not while the host stops it"""
+
+    def __init__(self, group: int, virtual: bool) -> None:
+        self.group, self.virtual = group, virtual
+        self.spent, self.cpu, self.last = 0.0, self._cpu()[0], time.monotonic()
+
+    def reset(self) -> None:
+        self.spent = 0.0
+
+    def seconds(self) -> float:
+        now, (cpu, stopped) = time.monotonic(), self._cpu()
+        passed, used = now - self.last, max(0.0, cpu - self.cpu)
+        self.last, self.cpu = now, cpu
+        if not stopped and passed < 30:  # or we were stopped ourselves
+            # A machine that only waits, in which nothing will happen, uses little CPU time.
+            self.spent += max(used, passed / 4) if self.virtual else passed
+        return self.spent
+
+    def _cpu(self) -> "tuple[float, bool]":
+        """CPU time of the process group, and whether one of it is stopped"""
+        ticks, stopped = 0, False
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+                    fields = file.read().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if len(fields) > 12 and int(fields[2]) == self.group:
+                ticks += int(fields[11]) + int(fields[12])
+                stopped = stopped or fields[0] == "T"
+        return ticks / os.sysconf("SC_CLK_TCK"), stopped
