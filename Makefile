@@ -97,8 +97,12 @@ coverage:		## which lines and branches the tests execute, on the debug kernel
 test-matrix:		## all tests, on all kernels (ALL=yes: even on those with bug finders)
 	@quality/all-kernels
 
+# What SUBMISSION= holds is a name, whatever is in it: neither make nor the shell expands it.
+override SUBMISSION := $(value SUBMISSION)
+grade: export SUBMISSION := $(SUBMISSION)
 grade:			## judge another solution of the assignment (SUBMISSION=folder)
-	@$(if $(SUBMISSION),grade/grade '$(SUBMISSION)',echo "make: no submission given; type: make grade SUBMISSION=path/to/their/folder" >&2; exit 2)
+	@if [ "$$SUBMISSION" ]; then exec grade/grade -- "$$SUBMISSION"; \
+	else echo "make: no submission given; type: make grade SUBMISSION=path/to/their/folder" >&2; exit 2; fi
 
 ### Measure
 
