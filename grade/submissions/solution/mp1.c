@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A right solution as a student may write it, and what grade/grade is tested with: wrong.txt
- * breaks it in one way at a time. mp1 itself is in ../../mp1.c.
+ * A right solution as a student may write it. ../wrong/ breaks it in one way at a time, to test
+ * grade/grade. mp1 itself is in ../../../mp1.c.
  */
 #include <linux/module.h>
 #include <linux/pid.h>
