@@ -16,7 +16,7 @@ from typing import Collection, Dict, Iterable, Iterator, List, Optional, Tuple
 from kernels import TOP
 from text import clean
 
-sys.path.insert(0, str(TOP / "tests"))
+sys.path.append(str(TOP / "tests"))
 import kernel_log  # noqa: E402
 
 TIME = re.compile(r"^(?:<\d+>)?\[ *[0-9.]+\](?:\[ *[TC][0-9]+\])? ?")
@@ -27,7 +27,7 @@ SIGN = re.compile(r"^(CPU: \d+ (UID: \d+ )?PID: \d+ Comm: .*(Not tainted|Tainted
 END = re.compile(r"---\[ end |^=+$|unreferenced object")
 SECOND = re.compile(r"Kernel panic - not syncing: (Fatal exception|softlockup|panic_on)"
                     r"|^(Oops|Internal error)")
-ALLOCATOR = re.compile(r"(RIP: [0-9a-f]*:|pc : )?(__|___)?(kmem_cache_|kmalloc|slab_|kfree|get_partial"
+ALLOCATOR = re.compile(r"(RIP: [0-9a-f]*:|pc : )?_*(kmem_cache_|kmalloc|slab_|kfree|get_partial"
                        r"|deactivate_slab|__unfreeze|freelist|prefetch_freepointer|new_slab)")
 BLOCK = 80  # lines that can belong to one complaint
 MOST = 50

@@ -72,7 +72,8 @@ def judge_all(folder: Path, out: Path, command: Sequence[str]) -> int:
     def judge(number: int, entry: Entry) -> None:
         entry.target.mkdir(exist_ok=True)
         with open(entry.target / "judge.log", "wb") as log:
-            subprocess.run([*command, "--resume", "--out", str(entry.target), "--", str(entry.path)],
+            words = ["--resume", "--out", str(entry.target), "--", str(entry.path)]
+            subprocess.run([*command, *words],
                            stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
                            check=False)
         lines = (entry.target / "judge.log").read_text(encoding="utf-8", errors="replace")

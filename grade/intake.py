@@ -39,7 +39,8 @@ def parse_address(text: str) -> Address:
     text = text.strip()
     if re.match(r"https?://", text):
         text = re.sub(r"[?#].*", "", text)
-        match = re.match(r"(https?://[^/]+/.+?)/(?:-/)?(?:tree|blob|src/branch)/([^/]+)/?(.*)$", text)
+        match = re.match(r"(https?://[^/]+/.+?)/(?:-/)?(?:tree|blob|src/branch)/([^/]+)/?(.*)$",
+                         text)
         if match:
             folder = unquote(match[3]).rstrip("/")
             if "/blob/" in text:

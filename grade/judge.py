@@ -19,7 +19,7 @@ import points
 import reports
 from build import Built
 from kernels import Kernel
-from machine import Judged, Machines
+from machines import Judged, Machines
 from points import MISS, NONE, OPEN, PASS, Criterion, Result, Score
 from protocol import Outcome
 from reports import Report
@@ -138,9 +138,9 @@ class Judge:
 
         def judge(kind: str, extra: str) -> None:
             names = [criterion.name for criterion in self.report.score.missing(kind)]
-            machines = Machines(self.kernel, self.work, " ".join([*words, extra]).strip(),
-                                self.show, self._explain_end)
-            judged.append(machines.judge(kind, names, self.work))
+            started = Machines(self.kernel, self.work, " ".join([*words, extra]).strip(),
+                               self.show, self._explain_end)
+            judged.append(started.judge(kind, names, self.work))
 
         virtual = threading.Thread(target=judge, args=("virtual", "watchdog_thresh=1"))
         virtual.start()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import List
 
 import intake
-import machine
+import machines
 import points
 from course import ARCHIVE, judge_all
 from judge import Judge, Options
@@ -71,7 +71,7 @@ def judge_one(options: argparse.Namespace, criteria: List[points.Criterion]) -> 
         print(report.headline())
         return 0 if report.score.complete and not report.tampered else 1
     finally:
-        machine.end_all()
+        machines.end_all()
         sandbox.close()
 
 

@@ -96,4 +96,5 @@ class Protocol:
         return True
 
     def _is_current(self, name: str) -> bool:
-        return name == self.current or self._tamper(f"a result of {clean(name, 60)}, which had not begun")
+        return name == self.current or \
+            self._tamper(f"a result of {clean(name, 60)}, which had not begun")

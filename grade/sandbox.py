@@ -27,7 +27,8 @@ START = "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); " \
         "runpy.run_module('inside.' + sys.argv.pop(1), run_name='__main__')"
 ETC = ("/etc/alternatives", "/etc/ld.so.cache")
 NETWORK_ETC = ("/etc/ssl", "/etc/ca-certificates", "/etc/pki", "/etc/resolv.conf", "/etc/hosts",
-               "/etc/nsswitch.conf", "/etc/passwd", "/etc/ssh/ssh_config", "/etc/ssh/ssh_known_hosts")
+               "/etc/nsswitch.conf", "/etc/passwd", "/etc/ssh/ssh_config",
+               "/etc/ssh/ssh_known_hosts")
 
 KEYS = (".ssh", ".gitconfig", ".git-credentials", ".config/git", ".netrc")
 
@@ -135,7 +136,8 @@ class Sandbox:
         bounds = (user, self.limits.processes, self.limits.address_mib, seconds,
                   self.limits.file_mib)
         python = [PYTHON, "-I", "-S"]
-        return [*python, f"{judge}/inside/confine.py", *map(str, bounds), *python, "-c", START, judge]
+        return [*python, f"{judge}/inside/confine.py", *map(str, bounds), *python, "-c", START,
+                judge]
 
     def _view(self, inputs: Mapping[str, Path], network: bool) -> List[str]:
         """bubblewrap, with all that is to be seen"""

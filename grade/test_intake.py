@@ -176,7 +176,8 @@ class Tree(unittest.TestCase):
     def test_sources_with_odd_names_are_kept(self) -> None:
         elf = "\x7fELF\x02\x01\x01" + "\0" * 9 + "\x01\x00"
         kept = {"list.module.h": "", "cpu.model.c": "", "userapp": "#!/bin/sh\n", "a.modern": ""}
-        self.make({**kept, "mp1.ko": elf, "x.o": elf, "mp1.mod": "", "mp1.mod.c": "", ".x.o.cmd": ""})
+        self.make({**kept, "mp1.ko": elf, "x.o": elf, "mp1.mod": "", "mp1.mod.c": "",
+                   ".x.o.cmd": ""})
         self.assertEqual(tree.clear(self.top), ["mp1.ko"])
         self.assertEqual(sorted(os.listdir(self.top)), sorted(kept))
 
@@ -206,7 +207,7 @@ class Addresses(unittest.TestCase):
                 ("https://github.com/u/r?tab=readme#x", Address("https://github.com/u/r")),
                 ("https://github.com/u/r/tree/main/mp1/",
                  Address("https://github.com/u/r", "main", "mp1")),
-                ("https://gitlab.x.edu/a/b/r/-/tree/dev", Address("https://gitlab.x.edu/a/b/r", "dev")),
+                ("https://gitlab.x.edu/a/r/-/tree/dev", Address("https://gitlab.x.edu/a/r", "dev")),
                 ("https://github.com/u/r/blob/main/a%20b/mp1.c",
                  Address("https://github.com/u/r", "main", "a b"))):
             self.assertEqual(parse_address(text), wanted)

@@ -130,8 +130,8 @@ class Reasons(unittest.TestCase):
         for log, wanted in (
                 ("make -C /x\nsudo: not found\nmake: *** [Makefile:3: all] Error 127",
                  "sudo: not found"),
-                ("/usr/bin/ld: /tmp/x.o: undefined reference to `pow'\ncollect2: error: ld returned "
-                 "1 exit status\nmake: *** [a] Error 1",
+                ("/usr/bin/ld: /tmp/x.o: undefined reference to `pow'\ncollect2: error: ld "
+                 "returned 1 exit status\nmake: *** [a] Error 1",
                  "/usr/bin/ld: /tmp/x.o: undefined reference to `pow'"),
                 ("ERROR: modpost: missing MODULE_LICENSE() in /submission/work/mp1.o\n"
                  "make[1]: *** [x] Error 1", "ERROR: modpost: missing MODULE_LICENSE() in mp1.o"),

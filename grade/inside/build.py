@@ -68,7 +68,7 @@ class Make:
         """Return: why it failed, or nothing"""
         seconds = max(5.0, (self.deadline - time.monotonic()) * share)
         kept: List[bytes] = []
-        print(f"$ cd {os.path.basename(folder)} && {' '.join(command)}", file=sys.stderr, flush=True)
+        print("$ cd", os.path.basename(folder), "&&", *command, file=sys.stderr, flush=True)
         process = subprocess.Popen(
             command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, start_new_session=True, env={**os.environ, "PWD": folder})

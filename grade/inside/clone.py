@@ -18,7 +18,7 @@ from inside.pack import hand_over
 
 PROBLEMS = (
     (r"Host key verification failed|authenticity of host",
-     "the host key of {host} is not known here: run  ssh {host}  once, compare the key, and say yes"),
+     "the host key of {host} is not known here: run  ssh {host}  once, and compare the key"),
     (r"Permission denied \(publickey", "{host} does not accept your key"),
     (r"could not read Username|terminal prompts disabled|Authentication failed",
      "{host} asks for a password: is the repository private, or the address wrong?"),
@@ -30,7 +30,7 @@ PROBLEMS = (
 
 def git(words: List[str]) -> str:
     options = ["-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false",
-               "-c", "safe.directory=*", "-c", "core.symlinks=true", "-c", "protocol.ext.allow=never",
+               "-c", "safe.directory=*", "-c", "protocol.ext.allow=never",
                "-c", "filter.lfs.smudge=cat", "-c", "filter.lfs.required=false"]
     done = subprocess.run(
         ["git", *options, *words], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,

@@ -6,6 +6,7 @@ usage: look MODULE              what it is called, needs, and does that others d
 """
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -20,7 +21,7 @@ SYMBOLS = (
     (r"kallsyms_.*|__symbol_.*|sprint_symbol.*|find_module|__module_.*", "looks for other code"),
     (r"call_usermodehelper.*", "starts programs"),
     (r"filp_open|kernel_(read|write).*|vfs_.*|kern_path.*|file_open_root.*", "opens files"),
-    (r"access_process_vm|get_user_pages.*|pin_user_pages.*|kthread_use_mm|use_mm|__access_remote_vm",
+    (r"access_process_vm|get_user_pages.*|pin_user_pages.*|kthread_use_mm|use_mm",
      "reads or changes memory of processes"),
     (r"set_memory_.*|lookup_address.*|vmap|vm_map_ram|follow_pfn|apply_to_page_range|init_mm"
      r"|page_offset_base|phys_base|vmemmap_base", "touches page tables or raw memory"),
@@ -58,15 +59,13 @@ def signs(module: str) -> List[str]:
     for match in INSTRUCTIONS.finditer(output("objdump", "-d", "--no-show-raw-insn", module)):
         what = (match[1] or match[0]).strip()
         found.setdefault("has instructions for the processor or devices", []).append(what)
-    with open(module, "rb") as file:
-        data = file.read()
     # Debugging information names files: only what the module itself holds as text counts
     strings = output("readelf", "-p", ".rodata", "-p", ".rodata.str1.1", "-p", ".rodata.str1.8",
                      "-p", ".data", module).encode()
     for text in sorted(set(TEXT.findall(strings))):
         found.setdefault("has text of the judge or of the system", []).append(text.decode())
     sections = output("readelf", "-S", "-W", module)
-    if re.search(r"\.(ftrace|kprobe|text\.\.refcount|altinstr_aux)\b", sections) or len(data) > 8 << 20:
+    if re.search(r"\.(ftrace|kprobe)\b", sections) or os.path.getsize(module) > 8 << 20:
         found.setdefault("has unusual sections or size", []).append("see readelf -S")
     return [f"{what}: {', '.join(list(dict.fromkeys(names))[:6])}" for what, names in found.items()]
 

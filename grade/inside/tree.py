@@ -38,7 +38,7 @@ def elf_type(path: str) -> int:
 def clear(top: str) -> List[str]:
     """Remove what an earlier build left, by content and not by name. Return: modules, programs"""
     gone = []
-    generated = re.compile(r"\.mod$|\.mod\.c$|(^|/)\.[^/]*\.cmd$|/modules\.order$|/Module\.symvers$")
+    generated = re.compile(r"\.mod(\.c)?$|/\.[^/]*\.cmd$|/modules\.order$|/Module\.symvers$")
     for path in files(top):
         if elf_type(path):
             if elf_type(path) != RELOCATABLE or path.endswith(".ko"):

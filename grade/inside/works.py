@@ -7,5 +7,6 @@ import sys
 
 from inside import frames
 
-frames.give(sys.stdout.buffer, "works", b"yes" if os.access(sys.argv[1], os.R_OK | os.X_OK) else b"no")
+can_read = os.access(sys.argv[1], os.R_OK | os.X_OK)
+frames.give(sys.stdout.buffer, "works", b"yes" if can_read else b"no")
 frames.give(sys.stdout.buffer, "end", b"")

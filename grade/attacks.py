@@ -125,10 +125,11 @@ class Attacks(unittest.TestCase):
         self.assertLess(time.monotonic() - self.started, 60)
 
     def test_namespaces_and_keys(self) -> None:
-        _, log = self.script("unshare -Urm true; echo unshare $?", "mount -t tmpfs x /tmp; echo mount $?",
+        _, log = self.script("unshare -Urm true; echo unshare $?",
+                             "mount -t tmpfs x /tmp; echo mount $?",
                              "python3 -c 'import ctypes, os; l = ctypes.CDLL(None, use_errno=True);"
-                             " print(\"key\", l.syscall({\"x86_64\": 250}.get(os.uname().machine, 219),"
-                             " 0, -3, 0, 0, 0))'")
+                             " print(\"key\", l.syscall({\"x86_64\": 250}.get(os.uname().machine,"
+                             " 219), 0, -3, 0, 0, 0))'")
         self.assertRegex(log, "unshare [1-9]")
         self.assertRegex(log, "mount [1-9]")
         self.assertIn("key -1", log)
@@ -148,7 +149,8 @@ class Walls(Attacks):
 
     def test_what_is_seen(self) -> None:
         (self.folder / "secret").write_text(MARK)
-        _, log = self.script(f"cat {self.folder}/secret", "ls -a / /home /root /var", f"ls {SOLUTION}",
+        _, log = self.script(f"cat {self.folder}/secret", "ls -a / /home /root /var",
+                             f"ls {SOLUTION}",
                              "cat /etc/passwd /etc/shadow", "cat /proc/1/root/etc/shadow",
                              "cat /proc/net/route | wc -l; ls /sys")
         self.assertNotIn(MARK, log)
@@ -157,7 +159,8 @@ class Walls(Attacks):
 
     def test_what_can_be_written(self) -> None:
         _, log = self.script(*(f"echo x >{folder}/x && echo wrote {folder}" for folder in
-                               ("", "/dev", "/dev/shm", "/etc", "/usr", "/input", "/judge", "/proc/sys")))
+                               ("", "/dev", "/dev/shm", "/etc", "/usr", "/input", "/judge",
+                                "/proc/sys")))
         self.assertIn("the end of it", log)
         self.assertNotIn("wrote", log)
 
@@ -203,7 +206,8 @@ class Unsafe(Attacks):
     def test_next_submission(self) -> None:
         """A daemon of one can neither read nor change another one, nor survive"""
         planted = "/tmp/mp1-planted-by-a-test"
-        self.script(f"echo x >{planted}", "(while :; do cat /tmp/mp1-grade.*/*/submission/*; done) &")
+        self.script(f"echo x >{planted}",
+                    "(while :; do cat /tmp/mp1-grade.*/*/submission/*; done) &")
         first = self.last
         uid = first.user.uid
         self.assertEqual(users.processes_of(uid), [])
