@@ -59,3 +59,9 @@ check_faults() {
 		fi
 	done < <(sed '/^#/d;/^$/d;s/ *@ */@/g' quality/mutants.txt)
 }
+
+# docs/assignment.md names each criterion, and no other.
+check_assignment() {
+	diff <(grep -oE '\(`[a-z_0-9]+`\)' docs/assignment.md | tr -d '(`)' | sort -u) \
+		<(sed -n '/^#/d;s/ *@.*//p' grade/points.txt | sort)
+}
