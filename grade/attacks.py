@@ -134,6 +134,17 @@ class Attacks(unittest.TestCase):
         self.assertRegex(log, "mount [1-9]")
         self.assertIn("key -1", log)
 
+    def test_two_with_a_subfolder_do_not_meet(self) -> None:
+        for name in ("alice", "bob"):
+            sandbox = self.sandbox()
+            top = self.folder / name
+            (top / "p").mkdir(parents=True)
+            (top / "p/Makefile").write_text(f"all:\n\t@echo this is {name}; ls; touch of_{name}\n")
+            log = self.folder / f"{name}.log"
+            build.build(intake.take_in(str(top), sandbox), sandbox, sandbox.scratch, log)
+            self.assertIn(f"this is {name}", log.read_text())
+            self.assertNotIn("of_", log.read_text())
+
     def test_much_output_is_no_fault(self) -> None:
         makefile = (SOLUTION / "Makefile").read_text() + "\nnoise:\n\t@seq 300000\n"
         makefile = makefile.replace("all:", "all: noise", 1)

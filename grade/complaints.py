@@ -64,6 +64,7 @@ def plain(what: str) -> str:
     what = re.sub(r" CPU: \d+ (UID: \d+ )?PID: \d+ ", " ", what)
     what = re.sub(r"(, probably)?( for| at|,) ?(non-canonical |virtual )?(kernel )?address:?.*", "",
                   what)
+    what = re.sub(r"(: [0-9a-f]{4,16})?( ilc:\d)? \[#\d+\].*", "", what)
     what = re.sub(r" \[kworker[^\]]*\]| \(Tainted: [^)]*\)|0x[0-9a-f]{8,}", "", what)
     return clean(what, 200)
 
@@ -122,7 +123,7 @@ def complaints(logs: Iterable[str], module: str, names: Collection[str]) -> List
     """Each once, with a count, in the order in which they first happened"""
     seen: Dict[Tuple[str, str], Complaint] = {}
     for log in logs:
-        kept, _ = kernel_log.without_ignored(log)
+        kept, _ = kernel_log.without_ignored(log, module)
         for found in _Reader(module, names).read(lines_of("\n".join(kept))):
             if "KCSAN" in found.what and not found.frame:
                 continue  # the kernel has races of its own

@@ -46,13 +46,13 @@ def ignored(kind: str, log: str) -> re.Pattern[str] | None:
     return re.compile("|".join(patterns)) if patterns else None
 
 
-def is_ours(race: list[str], not_ours: re.Pattern[str] | None) -> bool:
+def is_ours(race: list[str], not_ours: re.Pattern[str] | None, module: str) -> bool:
     """A data race is the module's if one side of it is in the module, or a few calls below it.
 
     The kernel has races far below, under trace events and memory cgroups. Frames below asm_...
     are of code that an interrupt or a fault interrupted: they do not count.
     """
-    if " mp1_" in race[0]:
+    if f" {module}_" in race[0]:
         return True
     if not_ours and not_ours.search(race[0]):
         return False
@@ -64,12 +64,12 @@ def is_ours(race: list[str], not_ours: re.Pattern[str] | None) -> bool:
             depth = 99
         elif "+0x" in line:
             depth += 1
-        if depth <= CALLS and re.search(r"\+0x.* \[mp1\]", line):
+        if depth <= CALLS and re.search(rf"\+0x.* \[{module}\]", line):
             return True
     return False
 
 
-def without_ignored(log: str) -> tuple[list[str], bool]:
+def without_ignored(log: str, module: str = "mp1") -> tuple[list[str], bool]:
     """The log's lines without what is to be ignored. Was there an ignored warning?"""
     warning, not_ours = ignored("warning", log), ignored("race", log)
     kept: list[str] = []
@@ -86,7 +86,7 @@ def without_ignored(log: str) -> tuple[list[str], bool]:
         elif race:
             race.append(line)
             if RACE_ENDS in line:
-                kept += race if is_ours(race, not_ours) else []
+                kept += race if is_ours(race, not_ours, module) else []
                 race = []
         else:
             kept.append(line)

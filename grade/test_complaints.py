@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the kernel says, and what only looks like it: needs no machine."""
+from __future__ import annotations
+
+import unittest
+from pathlib import Path
+from typing import List, Tuple
+
+from complaints import EARLIER, Complaint, complaints, explain, meanings
+
+CPU = "CPU: 0 PID: 77 Comm: mp1-tests Tainted: G           OE      6.1.0-56-cloud-amd64 #1"
+TRACE = ["Call Trace:", " <TASK>", " proc_reg_write+0x5a/0xa0", " write+0x5a/0x100 [theirs]",
+         " vfs_write+0xb0/0x3c0", " </TASK>", "---[ end trace 0000000000000000 ]---"]
+MARK = "mp1-tests: begin a_test"
+ROWS = meanings(Path(__file__).with_name("explain.txt"))
+
+# By architecture, the first line of a crash, and a word of what it means to a student
+CRASHES = (
+    ("BUG: kernel NULL pointer dereference, address: 0000000000000008", "NULL"),
+    ("BUG: unable to handle page fault for address: ffffc90000abc000", "invalid address"),
+    ("general protection fault, probably for non-canonical address 0x6b6b6b6b: 0000 [#1] SMP",
+     "invalid address"),
+    ("double fault: 0000 [#1] PREEMPT SMP NOPTI", "stack"),
+    ("BUG: TASK stack guard page was hit at 00000000aa (stack is 00..00)", "stack"),
+    ("BUG: stack guard page was hit at 00000000aa (stack is 00..00)", "stack"),
+    ("divide error: 0000 [#1] SMP", "zero"),
+    ("invalid opcode: 0000 [#1] SMP", "invalid address"),
+    ("stack segment: 0000 [#1] SMP", "never set"),
+    ("kernel BUG at mm/slub.c:305!", "invalid address"),
+    ("Unable to handle kernel NULL pointer dereference at virtual address 0000000000000008", "NULL"),
+    ("Internal error: Oops: 0000000096000004 [#1] SMP", "invalid address"),
+    ("Internal error: Oops - BUG: 00000000f2000800 [#1] SMP", "invalid address"),
+    ("Insufficient stack space to handle exception!", "stack"),
+    ("Internal error: Oops: 5 [#1] SMP ARM", "invalid address"),
+    ("Oops [#1]", "invalid address"),
+    ("Kernel BUG [#1]", "invalid address"),
+    ("Unable to handle kernel pointer dereference in virtual kernel address space",
+     "invalid address"),
+    ("illegal operation: 0001 ilc:1 [#1] SMP", "never set"),
+    ("list_add corruption. next->prev should be prev (ffff), but was dead000000000122.", "lock"),
+)
+
+
+def found(*lines: str) -> List[Complaint]:
+    log = "\r\n".join(f"[    1.{number:06}] {line}" for number, line in enumerate(lines))
+    return complaints([log], "theirs", {"a_test", "b_test"})
+
+
+def block(first: str) -> Tuple[str, ...]:
+    return (first, CPU, "Hardware name: QEMU", *TRACE)
+
+
+class Words(unittest.TestCase):
+    def test_crashes_of_each_architecture(self) -> None:
+        for first, meaning in CRASHES:
+            with self.subTest(first):
+                got = found(MARK, *block(first), "Kernel panic - not syncing: Fatal exception")
+                self.assertEqual([(c.during, c.frame) for c in got], [("a_test", "write+0x5a")])
+                self.assertIn(meaning, explain(got[0], "", ROWS).meaning)
+
+    def test_a_modules_own_words_are_no_complaint(self) -> None:
+        self.assertEqual(found(MARK, "Internal error: cannot parse pid",
+                               "WARNING: CPU: 3400 PID: 12 is late", "BUG: b_test", "b_test",
+                               "kernel BUG at home", *["theirs: fine"] * 90), [])
+
+    def test_a_line_of_theirs_is_no_criterion(self) -> None:
+        got = found(MARK, "b_test", "mp1-tests: begin something_else", *block("WARNING: CPU: 0"))
+        self.assertEqual([c.during for c in got], [""])
+
+    def test_the_same_is_said_once_with_a_count(self) -> None:
+        warning = block("WARNING: CPU: 0 PID: 77 at fs/proc/generic.c:718 remove_proc_entry+0x1/0x2")
+        other = warning[0].replace("PID: 77", "PID: 99")
+        got = found(MARK, *warning, *block(other), *block("BUG: scheduling while atomic: x/1/0x2"))
+        self.assertEqual([c.times for c in got], [2, 1])
+        self.assertEqual(got[0].what, "WARNING: at fs/proc/generic.c:718 remove_proc_entry+0x1/0x2")
+
+    def test_the_panic_at_the_end_is_not_another_one(self) -> None:
+        got = found(*block("BUG: kernel NULL pointer dereference, address: 0000000000000000"),
+                    "Kernel panic - not syncing: Fatal exception", CPU)
+        self.assertEqual([c.what for c in got], ["BUG: kernel NULL pointer dereference"])
+
+    def test_where_it_happened_counts_more_than_who_called(self) -> None:
+        got = found("BUG: unable to handle page fault for address: 1", CPU,
+                    "RIP: 0010:show+0x2a/0x80 [theirs]", *TRACE)
+        self.assertEqual(got[0].frame, "RIP show+0x2a")
+
+    def test_the_allocator_is_not_to_blame(self) -> None:
+        got = found("general protection fault: 0000 [#1] SMP", CPU,
+                    "RIP: 0010:kmem_cache_alloc_trace+0x9c/0x2d0", *TRACE)
+        self.assertEqual(explain(got[0], "mp1.c:7", ROWS).meaning, EARLIER)
+
+    def test_damage_that_the_allocator_finds(self) -> None:
+        got = found("=" * 77, "BUG kmalloc-32 (Tainted: G    B      OE     ): Redzone overwritten",
+                    "-" * 77, "", "0xffff88800 @offset=32. First byte 0x0 instead of 0xcc",
+                    "Allocated in write+0x5a/0x100 [theirs] age=3 cpu=0 pid=77", CPU)
+        self.assertEqual([(c.what, c.frame) for c in got],
+                         [("BUG kmalloc-32: Redzone overwritten", "write+0x5a")])
+        self.assertIn("past the end", explain(got[0], "mp1.c:7", ROWS).meaning)
+
+    def test_place(self) -> None:
+        told = explain(Complaint("BUG: x", frame="RIP show+0x2a"), "mp1.c:78", ROWS)
+        self.assertEqual(told.where, ", in show (mp1.c:78)")
+
+
+if __name__ == "__main__":
+    unittest.main()
