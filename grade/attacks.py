@@ -20,7 +20,7 @@ from kernels import Kernel, Refused, find_kernel
 from sandbox import Limits, Sandbox
 
 SMALL = Limits(seconds=40, processes=64, memory_mib=300, file_mib=50, folder_mib=60)
-SOLUTION = Path(__file__).resolve().parent / "submissions"
+SOLUTION = Path(__file__).resolve().parent / "submissions/solution"
 MARK = "MARKER_OF_THE_TEACHER"
 
 
@@ -166,7 +166,7 @@ class Walls(Attacks):
                              "cat /proc/net/route | wc -l; ls /sys")
         self.assertNotIn(MARK, log)
         self.assertNotIn("root:x", log)
-        self.assertNotIn("wrong.txt", log)
+        self.assertNotIn("userapp.c", log)
 
     def test_what_can_be_written(self) -> None:
         _, log = self.script(*(f"echo x >{folder}/x && echo wrote {folder}" for folder in

@@ -82,8 +82,12 @@ def judge_all(folder: Path, out: Path, command: Sequence[str]) -> int:
 
     with ThreadPoolExecutor(jobs()) as pool:
         done = [pool.submit(judge, number, entry) for number, entry in enumerate(found, 1)]
-        for future in done:
-            future.result()
+        try:
+            for future in done:
+                future.result()
+        except KeyboardInterrupt:  # those that run have heard it as well
+            pool.shutdown(cancel_futures=True)
+            raise
     rows = [(entry.shown, reports.read(entry.target)) for entry in found]
     tabulate(rows, left_out, out)
     print(f"   the table: {out}/points.md and points.csv")

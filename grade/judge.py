@@ -146,6 +146,9 @@ class Judge:
         virtual.start()
         judge("real", "")
         virtual.join()
+        for kind in ("virtual", "real"):
+            for criterion in self.report.score.missing(kind):
+                self.show(Outcome(criterion.name, OPEN, "the judge itself has failed"))
         consoles = sorted(path for part in judged for path in part.consoles)
         self._judge_log(consoles, judged)
 

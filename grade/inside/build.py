@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -175,10 +176,22 @@ def make_program(top: str, make: Make, said: Dict[str, str], notes: List[str]) -
     return found[0]
 
 
+def provide_compiler(headers: str, home: str) -> None:
+    """Headers may name a compiler that this computer has in another version only."""
+    match = re.search(r"^CC\s*=.*(gcc-[0-9]+)", tree.read(headers + "/.kernelvariables"),
+                      re.MULTILINE)
+    gcc = shutil.which("gcc-12") or shutil.which("gcc")
+    if match and gcc and not shutil.which(match[1]):
+        os.makedirs(home + "/bin")
+        os.symlink(gcc, f"{home}/bin/{match[1]}")
+        os.environ["PATH"] += f":{home}/bin"
+
+
 def build(headers: str, make: Make, submission: str) -> Tuple[Dict[str, str], List[str], str, str]:
     said: Dict[str, str] = {}
     notes: List[str] = []
     home = os.getcwd()
+    provide_compiler(headers, home)
     os.makedirs(os.path.join(home, "unpacked"))
     try:
         unpack(submission, os.path.join(home, "unpacked"), notes)
