@@ -15,7 +15,7 @@ import machines
 import points
 from course import ARCHIVE, judge_all
 from judge import Judge, Options
-from kernels import BUILD, TOP, Refused, find_kernel
+from kernels import BUILD, TOP, Kernel, Refused, find_kernel
 from sandbox import Sandbox
 from text import clean, file_name
 
@@ -45,7 +45,8 @@ def parser() -> argparse.ArgumentParser:
     add("--unsafe", action="store_true", help="without bubblewrap; only for root, in a container "
         "that is thrown away")
     add("--criteria", action="store_true", help="print what is judged, as a table")
-    add("--resume", action="store_true", help=argparse.SUPPRESS)
+    add("--resume", action="store_true", help=argparse.SUPPRESS)  # for --all
+    add("--prepared", nargs=3, help=argparse.SUPPRESS)  # likewise: a Kernel's fields
     return parse
 
 
@@ -55,13 +56,17 @@ def print_criteria(criteria: List[points.Criterion]) -> None:
         print(f"| {criterion.name} | {points.number(criterion.points)} |")
 
 
+def prepared(fields: List[str]) -> Kernel:
+    return Kernel(fields[0], Path(fields[1]), Path(fields[2]))
+
+
 def judge_one(options: argparse.Namespace, criteria: List[points.Criterion]) -> int:
     submission: str = options.submission
     address = intake.is_address(submission)
     name = os.path.basename((submission if address else os.path.abspath(submission)).rstrip("/"))
     name = clean(ARCHIVE.sub("", name), 100) or "submission"
     out = Path(options.out or BUILD / "grade" / file_name(name)).resolve()
-    kernel = find_kernel(options.kernel)
+    kernel = prepared(options.prepared) if options.prepared else find_kernel(options.kernel)
     sandbox = Sandbox(kernel, options.unsafe)
     try:
         sandbox.check()
@@ -92,7 +97,9 @@ def main(arguments: List[str]) -> int:
         if options.all:
             folder = Path(options.all)
             out = Path(options.out or BUILD / "grade" / file_name(folder.resolve().name)).resolve()
-            command = [sys.executable, str(TOP / "grade/grade"), "--kernel", options.kernel,
+            kernel = find_kernel(options.kernel)
+            command = [sys.executable, str(TOP / "grade/grade"),
+                       "--prepared", kernel.name, str(kernel.folder), str(kernel.built),
                        "--period", str(options.period), "--file", options.file,
                        "--points", str(Path(options.points).resolve()),
                        *(["--unsafe"] if options.unsafe else []),

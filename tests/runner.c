@@ -83,7 +83,8 @@ static void expect_proof(void)
 			     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (proof == MAP_FAILED || getrandom(&word, sizeof(word), 0) != sizeof(word))
 		abort();
-	proof->ended = proof->open = 0;
+	proof->ended = 0;
+	proof->open = 0;
 }
 
 void cannot_tell(void)

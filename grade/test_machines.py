@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Machines that crash, are lost, are killed by the host, or lie: with a script in their place."""
+from __future__ import annotations
+
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Dict, List
+
+import machines
+from kernels import Kernel
+from machines import HOST, Machines
+from points import MISS, OPEN, PASS
+from protocol import Outcome
+
+# The Nth boot plays the file boot.N: lines for the report, and last an exit status
+BOOT = """#!/bin/bash
+while [ $# -gt 0 ]; do
+	case $1 in
+	-r) report=$2; shift ;;
+	*/key) key=$(cat "$1") ;;
+	esac
+	shift
+done
+cd "$(dirname "$0")"
+echo >>boots
+script=boot.$(wc -l <boots)
+[ -e "$script" ] || exit 1
+while read -r line; do
+	case $line in
+	exit*) eval "$line" ;;
+	*) echo "${line/KEY/$key}" >>"$report" ;;
+	esac
+done <"$script"
+"""
+
+
+class Boots(unittest.TestCase):
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.top = Path(folder.name)
+        (self.top / "vm").mkdir()
+        (self.top / "slow").write_text("1")
+        (self.top / "vm/boot").write_text(BOOT)
+        (self.top / "vm/boot").chmod(0o755)
+        before = getattr(machines, "TOP")
+        setattr(machines, "TOP", self.top)
+        self.addCleanup(setattr, machines, "TOP", before)
+
+    def judge(self, *boots: List[str]) -> Dict[str, "tuple[str, str]"]:
+        for number, lines in enumerate(boots, 1):
+            (self.top / f"vm/boot.{number}").write_text("\n".join(lines) + "\n")
+        found: Dict[str, "tuple[str, str]"] = {}
+
+        def show(outcome: Outcome) -> None:
+            self.assertNotIn(outcome.name, found)
+            found[outcome.name] = (outcome.verdict, outcome.why)
+
+        kernel = Kernel("k", self.top, self.top)
+        judge = Machines(kernel, self.top, "", show, lambda _: "the machine crashed")
+        self.judged = judge.judge("real", ["a", "b"], self.top)
+        return found
+
+    def test_an_honest_one(self) -> None:
+        self.assertEqual(self.judge(["report begin", "KEY begin a", "KEY ok a", "KEY begin b",
+                                     "KEY FAIL b", "KEY why x", "KEY over", "exit 0"]),
+                         {"a": (PASS, ""), "b": (MISS, "x")})
+
+    def test_one_that_does_not_start(self) -> None:
+        self.assertEqual(self.judge(["exit 1"], ["exit 1"]), {"a": (OPEN, HOST), "b": (OPEN, HOST)})
+        self.assertEqual(len(self.judged.consoles), 2)
+
+    def test_one_that_the_host_kills_is_tried_once_more(self) -> None:
+        rest = ["report begin", "KEY begin a", "KEY ok a", "KEY begin b", "KEY ok b", "KEY over"]
+        self.assertEqual(self.judge(rest[:2] + ["exit 137"], rest + ["exit 0"]),
+                         {"a": (PASS, ""), "b": (PASS, "")})
+
+    def test_a_crash_is_a_miss_and_the_rest_goes_on(self) -> None:
+        self.assertEqual(self.judge(["report begin", "KEY begin a", "exit 0"],
+                                    ["report begin", "KEY begin b", "KEY ok b", "KEY over"]),
+                         {"a": (MISS, "the machine crashed"), "b": (PASS, "")})
+
+    def test_a_test_program_that_was_killed_gives_no_open_points(self) -> None:
+        self.assertEqual(self.judge(["report begin", "exit 0"], ["report begin", "exit 0"]),
+                         {"a": (MISS, "the machine crashed"), "b": (MISS, "the machine crashed")})
+
+    def test_damage(self) -> None:
+        self.judge(["report begin", "KEY begin a", "KEY ok a", "KEY damage tainted: 512",
+                    "KEY over"], ["report begin", "KEY begin b", "KEY ok b", "KEY over"])
+        self.assertEqual(self.judged.damage, {"tainted: 512": 1})
+
+    def test_tampering(self) -> None:
+        found = self.judge(["report begin", "KEY ok a", "KEY begin b", "KEY ok b", "KEY over"])
+        self.assertTrue(self.judged.tampered)
+        self.assertEqual([verdict for verdict, _ in found.values()], [MISS, MISS])
+
+
+if __name__ == "__main__":
+    unittest.main()
