@@ -142,7 +142,8 @@ class Judge:
                                self.show, self._explain_end)
             judged.append(started.judge(kind, names, self.work))
 
-        virtual = threading.Thread(target=judge, args=("virtual", "watchdog_thresh=1"))
+        virtual = threading.Thread(target=judge, args=("virtual", "watchdog_thresh=1"),
+                                   daemon=True)
         virtual.start()
         judge("real", "")
         virtual.join()

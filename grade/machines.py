@@ -6,6 +6,7 @@ import os
 import secrets
 import signal
 import subprocess
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ CONSOLE_MIB = 200
 # virtual time, where a busy host only makes it later; of the clock elsewhere
 KINDS = {"virtual": (["-v"], 60), "real": (["-c", "2"], 170)}
 _running: Set[int] = set()  # process groups
+_stopping = threading.Event()
 HOST = "the virtual machine did not start, or was stopped from outside: the host's trouble"
 
 
@@ -47,7 +49,7 @@ class Machines:
     def judge(self, kind: str, names: Sequence[str], work: Path) -> Judged:
         judged = Judged()
         left, trouble, start = list(names), 0, time.monotonic()
-        while left:
+        while left and not _stopping.is_set():
             if time.monotonic() - start > TOTAL * self.kernel.slow:
                 for name in left:
                     self.show(Outcome(name, MISS, "not run: the criteria before it took too long"))
@@ -149,7 +151,8 @@ class _Boot:
 
 
 def end_all() -> None:
-    """When the judge is stopped itself"""
+    """When the judge is stopped itself: no machine runs, and none starts any more"""
+    _stopping.set()
     for group in list(_running):
         end_group(group)
 
