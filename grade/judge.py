@@ -18,7 +18,7 @@ import intake
 import points
 import reports
 from build import Built
-from kernels import Kernel
+from kernels import Kernel, Refused
 from machines import Judged, Machines
 from points import MISS, NONE, OPEN, PASS, Criterion, Result, Score
 from protocol import Outcome
@@ -70,6 +70,8 @@ class Judge:
         hint = criterion.hint if verdict == MISS else ""
         if outcome.why.endswith("is still there"):
             hint = STILL_THERE
+        elif outcome.name == BUILDS and not outcome.why.startswith("make"):
+            hint = ""  # it is about Makefiles
         elif outcome.why.startswith("the machine"):
             hint = "See what the kernel complained about." if "crashed" in outcome.why else ""
         with self.lock:
@@ -93,6 +95,8 @@ class Judge:
                 return self.report
             self.built = build.build(file, self.sandbox, self.work, self.out / "build.log")
         except intake.NotTaken as problem:
+            if intake.is_address(submission):  # a student's archive may be damaged; but this?
+                raise Refused(str(problem)) from None
             self.built = Built(problem=str(problem))
         self._clean_log("build.log")
         self.report.notes, self.report.signs = list(self.built.notes), self.built.signs

@@ -63,6 +63,8 @@ def prepared(fields: List[str]) -> Kernel:
 def judge_one(options: argparse.Namespace, criteria: List[points.Criterion]) -> int:
     submission: str = options.submission
     address = intake.is_address(submission)
+    if not address and not os.path.exists(submission):
+        raise Refused(f"there is no {submission}; a git address begins with https:// or git@")
     name = os.path.basename((submission if address else os.path.abspath(submission)).rstrip("/"))
     name = clean(ARCHIVE.sub("", name), 100) or "submission"
     out = Path(options.out or BUILD / "grade" / file_name(name)).resolve()

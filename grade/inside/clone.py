@@ -47,7 +47,7 @@ def problem(error: str, address: str, branch: str) -> str:
     for pattern, text in PROBLEMS:
         if re.search(pattern, error):
             return text.format(host=match[1] if match else address, branch=branch)
-    lines = [line for line in error.splitlines() if re.match("fatal|error|remote", line)]
+    lines = [line for line in error.splitlines() if re.match("ssh: |fatal|error|remote", line)]
     return lines[0] if lines else "git fails"
 
 
