@@ -70,7 +70,7 @@ class Judge:
         hint = criterion.hint if verdict == MISS else ""
         if outcome.why.endswith("is still there"):
             hint = STILL_THERE
-        elif outcome.name == BUILDS and not outcome.why.startswith("make"):
+        elif outcome.name == BUILDS and "ake" not in outcome.why:
             hint = ""  # it is about Makefiles
         elif outcome.why.startswith("the machine"):
             hint = "See what the kernel complained about." if "crashed" in outcome.why else ""

@@ -20,6 +20,7 @@ from users import end_group
 POLL = 0.1
 TOTAL = 900  # seconds for all machines of a kind
 STARTING = 300
+LIMIT = 7200  # of a machine, in case of all else; its patience ends it earlier
 CONSOLE_MIB = 200
 # By kind: options of vm/boot, and the patience between two events: seconds of QEMU's CPU time in
 # virtual time, where a busy host only makes it later; of the clock elsewhere
@@ -100,7 +101,7 @@ class _Boot:
         (folder / "key").write_text(self.protocol.key + "\n", encoding="ascii")
         self.report.write_bytes(b"")
         command = [str(TOP / "vm/boot"), "-b", str(self.machines.built), "-r", str(self.report),
-                   "-t", str(600 * slow), *options, "-p", self.machines.parameters,
+                   "-t", str(LIMIT), *options, "-p", self.machines.parameters,
                    "-a", "tests " + " ".join(self.names), str(TOP / "tests/guest/run"),
                    str(self.machines.kernel.built / "tests/mp1-tests"), str(folder / "key"),
                    *map(str, self.machines.built.glob("tree"))]
