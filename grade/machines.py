@@ -117,8 +117,13 @@ class _Boot:
                 ended = process.poll()
                 self._end(process)
         # 0: it ended by itself; 124: in the time that is allowed, it did not
-        trouble = ended is not None and ended not in (0, 124)
+        trouble = ended is not None and ended not in (0, 124) and not self._is_flooded()
         self.host_trouble = not self.protocol.over and (trouble or not self.protocol.began)
+
+    def _is_flooded(self) -> bool:
+        """Has the machine printed so much that it was ended for that?"""
+        most = max(path.stat().st_size for path in (self.console, self.report))
+        return most >= CONSOLE_MIB << 20
 
     def _follow(self, process: "subprocess.Popen[bytes]", patience: float) -> Iterator[Outcome]:
         clock = _Clock(process.pid, self.kind == "virtual")

@@ -85,6 +85,13 @@ class Boots(unittest.TestCase):
         self.assertEqual(self.judge(["report begin", "exit 0"], ["report begin", "exit 0"]),
                          {"a": (MISS, "the machine crashed"), "b": (MISS, "the machine crashed")})
 
+    def test_a_flood_is_no_trouble_of_the_host(self) -> None:
+        self.addCleanup(setattr, machines, "CONSOLE_MIB", machines.CONSOLE_MIB)
+        machines.CONSOLE_MIB = 1
+        found = self.judge(["report begin", "KEY begin a", "exit $(seq 300000 >&2)"],
+                           ["report begin", "KEY begin b", "KEY ok b", "KEY over"])
+        self.assertEqual(found, {"a": (MISS, "the machine crashed"), "b": (PASS, "")})
+
     def test_damage(self) -> None:
         self.judge(["report begin", "KEY begin a", "KEY ok a", "KEY damage tainted: 512",
                     "KEY over"], ["report begin", "KEY begin b", "KEY ok b", "KEY over"])

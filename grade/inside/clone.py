@@ -31,7 +31,8 @@ PROBLEMS = (
 def git(words: List[str]) -> str:
     options = ["-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false",
                "-c", "safe.directory=*", "-c", "protocol.ext.allow=never",
-               "-c", "filter.lfs.smudge=cat", "-c", "filter.lfs.required=false"]
+               "-c", "filter.lfs.smudge=cat",
+               "-c", "filter.lfs.process=", "-c", "filter.lfs.required=false"]
     done = subprocess.run(
         ["git", *options, *words], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE, check=False,
