@@ -27,7 +27,8 @@ CRASHES = (
     ("invalid opcode: 0000 [#1] SMP", "invalid address"),
     ("stack segment: 0000 [#1] SMP", "never set"),
     ("kernel BUG at mm/slub.c:305!", "invalid address"),
-    ("Unable to handle kernel NULL pointer dereference at virtual address 0000000000000008", "NULL"),
+    ("Unable to handle kernel NULL pointer dereference at virtual address 0000000000000008",
+     "NULL"),
     ("Internal error: Oops: 0000000096000004 [#1] SMP", "invalid address"),
     ("Internal error: Oops - BUG: 00000000f2000800 [#1] SMP", "invalid address"),
     ("Insufficient stack space to handle exception!", "stack"),
@@ -68,7 +69,8 @@ class Words(unittest.TestCase):
         self.assertEqual([c.during for c in got], [""])
 
     def test_the_same_is_said_once_with_a_count(self) -> None:
-        warning = block("WARNING: CPU: 0 PID: 77 at fs/proc/generic.c:718 remove_proc_entry+0x1/0x2")
+        warning = block("WARNING: CPU: 0 PID: 77 at fs/proc/generic.c:718 "
+                        "remove_proc_entry+0x1/0x2")
         other = warning[0].replace("PID: 77", "PID: 99")
         got = found(MARK, *warning, *block(other), *block("BUG: scheduling while atomic: x/1/0x2"))
         self.assertEqual([c.times for c in got], [2, 1])

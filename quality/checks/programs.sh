@@ -43,7 +43,8 @@ check_shellcheck() { shell_files | xargs shellcheck -x -P SCRIPTDIR; }
 # No line of a script has more than 100 columns, no script more than 250 lines.
 check_length_of_scripts() {
 	local file lines
-	for file in $(shell_files) $(git ls-files '*.awk' '*.py') tests/run grade/test quality/documents; do
+	for file in $(shell_files) $(git ls-files '*.awk' '*.py') \
+		tests/run grade/test quality/documents; do
 		expand "$file" | awk -v file="$file" \
 			'length > 100 { print file ":" NR ": " length " columns" }'
 		lines=$(wc -l <"$file")
