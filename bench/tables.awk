@@ -100,9 +100,9 @@ function spread(processes,	key, boot, medians)
 		return
 	for (boot = 1; boot <= boots; boot++)
 		medians = list(medians, cell(quantile(key SUBSEP boot, 0.5)))
-	printf "- %s processes: %d pairs, half of them from %s to %s, all from %s to %s; medians of " \
-		"the boots: %s; an instruction takes %s ns in an update, %s in a listing, %s in the " \
-		"iterator\n", commas(processes), count[key], cell(quantile(key, 0.25)),
+	printf "- %s processes: %d pairs, half of them from %s to %s, all from %s to %s; " \
+		"medians of the boots: %s; an instruction takes %s ns in an update, %s in a " \
+		"listing, %s in the iterator\n", commas(processes), count[key], cell(quantile(key, 0.25)),
 		cell(quantile(key, 0.75)), cell(quantile(key, 0)), cell(quantile(key, 1)), medians,
 		speed("update", processes), speed("listing-64k", processes),
 		speed("bpf-iterator", processes)
@@ -168,7 +168,8 @@ function quick(	line, word)
 	} else {
 		for (line in was) {
 			split(line, word)
-			check(word[1], word[2], "", of("instructions", word[1], word[2], 1), word[3] * 1.05)
+			check(word[1], word[2], "",
+			      of("instructions", word[1], word[2], 1), word[3] * 1.05)
 		}
 	}
 }

@@ -75,8 +75,8 @@ def results(lines: Iterable[str]) -> Iterator[Result]:
             test.notes.append(text)
         elif event == "took" and re.fullmatch(r"\d+\.\d+", text):
             test.seconds = float(text)
-        elif event == "FAIL":
-            test.outcome = event
+        elif event in ("FAIL", "open"):
+            test.outcome = "FAIL"
         elif event in ("ok", "why"):
             test.outcome = test.outcome or event
             test.why = text if event == "why" else ""

@@ -62,6 +62,7 @@ check_faults() {
 
 # docs/assignment.md names each criterion, and no other.
 check_assignment() {
+	# shellcheck disable=SC2016	# these are backquotes of Markdown
 	diff <(grep -oE '\(`[a-z_0-9]+`\)' docs/assignment.md | tr -d '(`)' | sort -u) \
 		<(sed -n '/^#/d;s/ *@.*//p' grade/points.txt | sort)
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * soak.c - a round of everything that users do, with accounts that must balance (make test TESTS=soak)
+ * soak.c - a round of everything that users do, with accounts that must balance
  *
  * tests/guest/run repeats it for as long as you want, in a machine of its own.
  */
