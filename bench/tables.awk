@@ -102,8 +102,9 @@ function spread(processes,	key, boot, medians)
 		medians = list(medians, cell(quantile(key SUBSEP boot, 0.5)))
 	printf "- %s processes: %d pairs, half of them from %s to %s, all from %s to %s; " \
 		"medians of the boots: %s; an instruction takes %s ns in an update, %s in a " \
-		"listing, %s in the iterator\n", commas(processes), count[key], cell(quantile(key, 0.25)),
-		cell(quantile(key, 0.75)), cell(quantile(key, 0)), cell(quantile(key, 1)), medians,
+		"listing, %s in the iterator\n", commas(processes), count[key],
+		cell(quantile(key, 0.25)), cell(quantile(key, 0.75)),
+		cell(quantile(key, 0)), cell(quantile(key, 1)), medians,
 		speed("update", processes), speed("listing-64k", processes),
 		speed("bpf-iterator", processes)
 }
