@@ -912,7 +912,7 @@ struct userapp {
 
 /*
  * A child that runs userapp: as an ordinary user, if the file is for everybody, with nothing of
- * ours open, and with nobody who types.
+ * ours open, and with no one at the keyboard.
  */
 static void run_userapp(void *argument)
 {

@@ -65,7 +65,7 @@ class Judge:
         """Note and print how a criterion came out; two machines do so at once."""
         criterion = self.by_name.get(outcome.name)
         if not criterion:
-            return  # nobody has asked for it
+            return  # it was not asked for
         verdict = OPEN if outcome.verdict == "skip" else outcome.verdict
         hint = criterion.hint if verdict == MISS else ""
         if outcome.why.endswith("is still there"):

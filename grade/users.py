@@ -43,7 +43,7 @@ class User:
         raise OSError(f"all of {COUNT} users are taken")
 
     def end_processes(self) -> None:
-        """Kill all; as that user, who can kill nobody else, and at once."""
+        """Kill all at once, as that user, whose right ends at its own processes."""
         script = f"import os; os.setresuid({self.uid}, {self.uid}, {self.uid}); os.kill(-1, 9)"
         while self.uid and processes_of(self.uid):
             subprocess.run(["/usr/bin/python3", "-I", "-S", "-c", script], check=False,

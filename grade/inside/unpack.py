@@ -106,7 +106,7 @@ def files(top: str) -> List[str]:
 
 
 def unpack(path: str, top: str, notes: List[str], depth: int = 0) -> None:
-    """Unpack a file into a folder; an archive in it, too, if there is nothing else of use."""
+    """Unpack a file into a folder; and an archive in it, if nothing else is of use."""
     what = kind(path)
     try:
         if what == "zip":
