@@ -47,6 +47,8 @@ check_local_kernels() {
 	says 'no .config' env KERNEL="$tree" vm/kernel
 	{
 		grep -h ^CONFIG_ vm/config/guest.config
+		architecture amd64
+		printf 'CONFIG_%s=y\n' "${guest_options[@]}"
 		echo CONFIG_X86_64=y
 		echo "CONFIG_GCC_VERSION=$version"
 		echo 'CONFIG_CC_VERSION_TEXT="gcc (GCC)"'
@@ -58,11 +60,10 @@ check_local_kernels() {
 	says 'no arch/x86/boot/bzImage' env KERNEL="$tree" vm/kernel
 	: >"$tree/arch/x86/boot/bzImage"
 	sed -i -e 's/^CONFIG_DEVTMPFS=y/# CONFIG_DEVTMPFS is not set/' \
-		-e 's/^CONFIG_TTY=y/CONFIG_TTY=m/' "$tree/.config"
-	says 'needs: CONFIG_DEVTMPFS CONFIG_TTY; add vm/config/guest.config' \
-		env KERNEL="$tree" vm/kernel
-	sed -i -e 's/^# CONFIG_DEVTMPFS.*/CONFIG_DEVTMPFS=y/' -e 's/^CONFIG_TTY=m/CONFIG_TTY=y/' \
-		-e "s/=$version/=30300/" "$tree/.config"
+		-e 's/^CONFIG_SERIAL_8250=y/CONFIG_SERIAL_8250=m/' "$tree/.config"
+	says 'needs: CONFIG_DEVTMPFS CONFIG_SERIAL_8250; add ' env KERNEL="$tree" vm/kernel
+	cat build/lacking.config >>"$tree/.config"
+	sed -i "s/=$version/=30300/" "$tree/.config"
 	says 'was compiled by gcc 3' env KERNEL="$tree" vm/kernel
 	sed -i "s/=30300/=$version/" "$tree/.config"
 	ln -s linux "$work/link"

@@ -7,8 +7,9 @@
 #   cpu              the processor		virtual_cpu    what it must lack in virtual time
 #   console          the port of the console
 #   report_port      the port by which the report leaves the machine
-#   report_device    what that port is: serial, pci or virtio
-#   guest_modules    what the kernel needs to have that port
+#   report_device    QEMU's words that make a port of the character device "report"
+#   guest_options    what a kernel's configuration needs for both (the rest: config/guest.config)
+#   guest_modules    what the kernel loads to have them
 #   uname            what uname -m calls it	kbuild_arch    what kbuild calls it
 #   config_option    the option by which a configuration is known to be for it
 #   image            where a kernel tree has the kernel
@@ -16,8 +17,8 @@
 #   cross_packages   what that comes from	user_flags     for programs, there
 architecture() {
 	[ -f "$TOP/vm/arch/$1" ] || die "nothing is known of the architecture '$1'; see vm/arch/"
-	cpu=max virtual_cpu='' console=ttyS0 report_port=ttyS1 report_device=serial guest_modules=()
-	user_flags=()
+	cpu=max virtual_cpu='' console=ttyS0 report_port=ttyS1
+	report_device=(-serial chardev:report) guest_options=() guest_modules=() user_flags=()
 	# shellcheck source=vm/arch/amd64
 	. "$TOP/vm/arch/$1"
 }
