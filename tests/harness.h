@@ -157,6 +157,7 @@ void finish_many(void);				/* but not zeroed entries; runs at the end, too */
 pid_t spawn_as(pid_t pid, void (*run)(void *argument), void *argument);
 void idle(void *unused);
 void burn_forever(void *unused);
+void start_threads(int n, void (*run)(void *));	/* of this process, each with a small stack */
 void finish(pid_t pid);				/* kill and reap */
 long process_objects(void);			/* task_structs and pids, in use or leaked */
 long objects(const char *cache);		/* in a slab cache of the kernel */

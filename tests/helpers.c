@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -376,6 +377,23 @@ void burn_forever(void *unused)
 	(void)unused;
 	for (;;)
 		i++;
+}
+
+static void *thread(void *run)
+{
+	((void (*)(void *))run)(NULL);
+	return NULL;
+}
+
+void start_threads(int n, void (*run)(void *))
+{
+	pthread_attr_t small;
+	pthread_t id;
+
+	pthread_attr_init(&small);
+	pthread_attr_setstacksize(&small, 1 << 16);
+	while (n--)
+		ck_assert_int_eq(pthread_create(&id, &small, thread, (void *)run), 0);
 }
 
 /* In a new child: die with the parent, call run(), and exit without Check's cleanup. */

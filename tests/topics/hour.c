@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* hour.c - runs in virtual time (vm/boot -v), where a busy host delays no update */
-#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,22 +9,9 @@
 
 #include "harness.h"
 
-static void *idle_thread(void *unused)
-{
-	idle(unused);
-	return NULL;
-}
-
 static void become_many_threads(void *n)
 {
-	pthread_attr_t attributes;
-	pthread_t thread;
-	intptr_t i;
-
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, 1 << 14);
-	for (i = 1; i < (intptr_t)n; i++)
-		ck_assert(!pthread_create(&thread, &attributes, idle_thread, NULL));
+	start_threads((int)(intptr_t)n - 1, idle);
 	idle(NULL);
 }
 

@@ -70,20 +70,16 @@ TEST(an_exited_process_shows_its_final_total_before_and_after_it_is_reaped, .sec
 	ck_assert_int_eq(listed(pid), before);
 }
 
-static void *burn_a_while(void *unused)
+static void burn_a_while(void *unused)
 {
+	(void)unused;
 	burn(200 * MSEC);
-	return unused;
 }
 
 static void burn_threads_and_exit(void *unused)
 {
-	pthread_t thread;
-	int i;
-
-	for (i = 0; i < 3; i++)
-		pthread_create(&thread, NULL, burn_a_while, unused);
-	pthread_exit(NULL);	/* the last thread ends the process */
+	start_threads(3, burn_a_while);
+	pthread_exit(unused);	/* the last thread ends the process */
 }
 
 TEST(the_final_total_counts_all_threads, .seconds = 20)

@@ -71,19 +71,9 @@ TEST(a_value_is_finer_than_a_tick, .parameters = SOON, .seconds = 30)
 	ck_assert_msg(value % MSEC, "%lld ns", (long long)value);
 }
 
-static void *burn_thread(void *unused)
-{
-	burn_forever(unused);
-	return NULL;
-}
-
 static void burn_on_three_threads(void *unused)
 {
-	pthread_t thread;
-	int i;
-
-	for (i = 0; i < 3; i++)
-		pthread_create(&thread, NULL, burn_thread, NULL);
+	start_threads(3, burn_forever);
 	idle(unused);
 }
 
@@ -125,10 +115,8 @@ TEST(threads_that_have_ended_count, .parameters = SOON, .seconds = 30)
 
 static void burn_without_main_thread(void *unused)
 {
-	pthread_t thread;
-
-	pthread_create(&thread, NULL, burn_thread, unused);
-	pthread_exit(NULL);
+	start_threads(1, burn_forever);
+	pthread_exit(unused);
 }
 
 TEST(a_process_whose_main_thread_has_ended_counts_on, .parameters = SOON, .seconds = 30)

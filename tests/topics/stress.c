@@ -273,23 +273,10 @@ TEST(a_process_reaped_while_it_is_registered_does_not_stay,
 	ck_assert_int_le(lines(), 1);	/* our own, from the beginning */
 }
 
-static void *sleep_on(void *unused)
-{
-	idle(unused);
-	return NULL;
-}
-
 static void sleep_on_many_threads(void *ready)
 {
-	pthread_attr_t small;
-	pthread_t thread;
-	int i;
-
-	pthread_attr_init(&small);
-	pthread_attr_setstacksize(&small, 65536);
-	for (i = 0; i < (finds_bugs() ? 500 : 2000); i++)
-		pthread_create(&thread, &small, sleep_on, NULL);
-	atomic_store((atomic_int *)ready, i);
+	start_threads(finds_bugs() ? 500 : 2000, idle);
+	atomic_store((atomic_int *)ready, 1);
 	idle(NULL);
 }
 
