@@ -79,8 +79,11 @@ gdb:			## debug the module in a machine that runs it
 
 ### Test
 
-test:			## test the behaviour (TESTS="name...": only some; see tests/run --list)
-	@vm/setup tests/run $(TESTS)
+test: tools		## test the behaviour (TESTS="name...": only some; see tests/run --list)
+	@tests/run $(TESTS)
+
+tools:
+	@vm/setup true
 
 check:			## static checks of all sources; zero findings expected
 	@quality/static
@@ -138,7 +141,7 @@ help:			## this list
 	@echo '                 or a folder in which you compiled one, or host: the running one'
 
 .PHONY: all load unload install uninstall demo shell gdb test check prove mutants coverage \
-	test-matrix grade bench bench-quick deb dkms-install dkms-remove clean help path compiler FORCE
+	test-matrix grade bench bench-quick deb dkms-install dkms-remove clean help path compiler tools FORCE
 .DEFAULT_GOAL := all
 export KERNEL
 
