@@ -4,7 +4,7 @@
  *
  *	#include "harness.h"
  *
- *	TEST(a_process_of_mine_is_listed, .parameters = SOON, .seconds = 20)
+ *	TEST(a_process_of_mine_is_listed, .parameters = SOON)
  *	{
  *		pid_t pid = spawn_idle();
  *
@@ -47,7 +47,7 @@
  * @name: the behaviour that it tests
  * @file: its file, which names its topic
  * @parameters: of the module, or NOT_LOADED; NULL for NEVER
- * @seconds: time limit, longer on slow machines (see patience()); 0 for 10
+ * @seconds: after which it hangs, longer on slow machines (see patience()); 0 for 120
  * @needs: a file that a feature of the kernel brings; without it, the test is skipped
  * @skip: returns why the test cannot run here, or NULL if it can; may be absent
  * @check: the test itself, for Check

@@ -191,7 +191,7 @@ static pid_t watch(int seconds)
 /* Run a test and report its outcome. Return: whether it passed */
 static bool run_test(const struct test *test)
 {
-	int seconds = (test->seconds ? test->seconds : 10) * patience() *
+	int seconds = (test->seconds ? test->seconds : is_ours ? 120 : 10) * patience() *
 		      (period() > 5 * SEC ? (int)(period() / SEC) : 5) / 5;
 	char text[500];
 	bool has_passed;

@@ -175,7 +175,7 @@ static void assert_regular(int64_t start, int64_t end, int64_t allowed)
 }
 
 TEST(cpus_come_and_go_and_nobody_notices,
-	.parameters = "period_ms=50", .seconds = 90, .needs = TRACING, .skip = no_hotplug)
+	.parameters = "period_ms=50", .seconds = 240, .needs = TRACING, .skip = no_hotplug)
 {
 	static void *(*const work[])(void *) = { measure_naps, read_on, read_on, register_on };
 	pthread_t threads[ARRAY_SIZE(work)];
@@ -278,7 +278,7 @@ static void hog_the_timers_cpu(const struct scheduling *how, int64_t ns, int64_t
 
 /* By default such processes leave a CPU to others for 50 ms of each second. */
 TEST(updates_go_on_while_a_real_time_process_hogs_the_timers_cpu,
-	.parameters = "period_ms=50", .seconds = 60, .needs = TRACING, .skip = no_four_cpus)
+	.parameters = "period_ms=50", .needs = TRACING, .skip = no_four_cpus)
 {
 	const int64_t ns = (finds_bugs() ? 20 : 3) * SEC;
 
@@ -298,19 +298,19 @@ static void hog_without_throttling(const struct scheduling *how, int64_t ns)
 }
 
 TEST(updates_go_on_after_a_process_that_is_never_throttled,
-	.parameters = "period_ms=50", .seconds = 60, .needs = TRACING, .skip = no_four_cpus)
+	.parameters = "period_ms=50", .needs = TRACING, .skip = no_four_cpus)
 {
 	hog_without_throttling(&realtime, (finds_bugs() ? 20 : 3) * SEC);
 }
 
 TEST(updates_go_on_after_a_deadline_process_that_uses_most_of_it,
-	.parameters = "period_ms=50", .seconds = 60, .needs = TRACING, .skip = no_four_cpus)
+	.parameters = "period_ms=50", .needs = TRACING, .skip = no_four_cpus)
 {
 	hog_without_throttling(&most, 3 * SEC);
 }
 
 TEST(updates_go_on_after_a_deadline_process_that_uses_all_of_it,
-	.parameters = "period_ms=50", .seconds = 60, .needs = TRACING, .skip = no_four_cpus)
+	.parameters = "period_ms=50", .needs = TRACING, .skip = no_four_cpus)
 {
 	hog_without_throttling(&all, 3 * SEC);
 }
@@ -334,7 +334,7 @@ static int64_t time_with_suspend(void)
 }
 
 TEST(updates_go_on_after_suspend_without_a_burst,
-	.parameters = "period_ms=50", .seconds = 60, .needs = TRACING, .skip = no_suspend)
+	.parameters = "period_ms=50", .needs = TRACING, .skip = no_suspend)
 {
 	int64_t start = now(), suspended = now() - time_with_suspend();
 	pthread_t thread;

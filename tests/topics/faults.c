@@ -147,7 +147,7 @@ static long settled(long (*count)(void))
 }
 
 TEST(every_failure_while_loading_is_undone,
-	.parameters = NOT_LOADED, .seconds = 120, .skip = cannot_inject)
+	.parameters = NOT_LOADED, .seconds = 240, .skip = cannot_inject)
 {
 	long before = settled(workqueue_objects);
 
@@ -180,8 +180,7 @@ static void verify_register(int err)
 	ck_assert_int_eq(write_pid(-pid), 0);
 }
 
-TEST(every_failure_while_registering_is_enomem_or_efault_and_undone,
-	.seconds = 60, .skip = cannot_inject)
+TEST(every_failure_while_registering_is_enomem_or_efault_and_undone, .skip = cannot_inject)
 {
 	pid = spawn_idle();
 	file = status_open();
@@ -207,8 +206,7 @@ static void verify_take_back(int err)
 	enroll(pid);
 }
 
-TEST(every_failure_while_opening_and_unregistering_is_reported,
-	.seconds = 60, .skip = cannot_inject)
+TEST(every_failure_while_opening_and_unregistering_is_reported, .skip = cannot_inject)
 {
 	pid = spawn_idle();
 	enroll(pid);
@@ -244,7 +242,7 @@ static void verify_read(int err)
 	ck_assert_msg(err == 0 || err == ENOMEM || err == EFAULT, "errno %d", err);
 }
 
-TEST(every_failure_while_opening_and_reading_is_reported, .seconds = 60, .skip = cannot_inject)
+TEST(every_failure_while_opening_and_reading_is_reported, .skip = cannot_inject)
 {
 	int i;
 

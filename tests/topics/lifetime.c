@@ -54,7 +54,7 @@ static int64_t assert_still(int64_t before, pid_t pid)
 	return after;
 }
 
-TEST(an_exited_process_shows_its_final_total_before_and_after_it_is_reaped, .seconds = 20)
+TEST(an_exited_process_shows_its_final_total_before_and_after_it_is_reaped)
 {
 	int64_t burned = 500 * MSEC, before, total;
 	pid_t pid = spawn(burn_argument, &burned);
@@ -82,7 +82,7 @@ static void burn_threads_and_exit(void *unused)
 	pthread_exit(unused);	/* the last thread ends the process */
 }
 
-TEST(the_final_total_counts_all_threads, .seconds = 20)
+TEST(the_final_total_counts_all_threads)
 {
 	pid_t pid = spawn(burn_threads_and_exit, NULL);
 	int64_t before;
@@ -96,7 +96,7 @@ TEST(the_final_total_counts_all_threads, .seconds = 20)
 }
 
 TEST(a_process_that_lived_between_two_updates_is_read_with_all_its_time,
-	.parameters = "period_ms=2500", .seconds = 40)
+	.parameters = "period_ms=2500")
 {
 	int64_t burned = 1 * SEC;
 	pid_t pid;
@@ -113,8 +113,7 @@ TEST(a_process_that_lived_between_two_updates_is_read_with_all_its_time,
 	assert_total(listed(pid), reap(pid));
 }
 
-TEST(a_zombie_stays_listed_until_it_is_reaped,
-	.parameters = SOON, .seconds = 20)
+TEST(a_zombie_stays_listed_until_it_is_reaped, .parameters = SOON)
 {
 	pid_t pid = spawn_idle();
 	int i;
@@ -131,7 +130,7 @@ TEST(a_zombie_stays_listed_until_it_is_reaped,
 	ck_assert_int_eq(listed(pid), -1);
 }
 
-TEST(a_reaped_process_stays_listed_until_the_next_update, .seconds = 20)
+TEST(a_reaped_process_stays_listed_until_the_next_update)
 {
 	pid_t pid = spawn_idle();
 
@@ -143,7 +142,7 @@ TEST(a_reaped_process_stays_listed_until_the_next_update, .seconds = 20)
 	ck_assert_int_ge(listed(pid), 0);
 }
 
-TEST(a_reused_pid_is_a_stranger_before_the_update, .seconds = 20)
+TEST(a_reused_pid_is_a_stranger_before_the_update)
 {
 	int64_t burned = 300 * MSEC, total;
 	pid_t pid = spawn(burn_argument, &burned);
@@ -163,8 +162,7 @@ TEST(a_reused_pid_is_a_stranger_before_the_update, .seconds = 20)
 	ck_assert_int_eq(lines(), 0);
 }
 
-TEST(a_reused_pid_is_a_stranger_after_the_update,
-	.parameters = SOON, .seconds = 20)
+TEST(a_reused_pid_is_a_stranger_after_the_update, .parameters = SOON)
 {
 	pid_t pid = spawn_idle();
 
@@ -178,7 +176,7 @@ TEST(a_reused_pid_is_a_stranger_after_the_update,
 	ck_assert_int_ge(listed(pid), 0);
 }
 
-TEST(there_are_never_two_lines_with_one_pid, .seconds = 20)
+TEST(there_are_never_two_lines_with_one_pid)
 {
 	pid_t pid = spawn_idle();
 	int i;
@@ -195,8 +193,7 @@ TEST(there_are_never_two_lines_with_one_pid, .seconds = 20)
 }
 
 /* The kernel's own knob for the next PID, which any privileged program can use */
-TEST(a_pid_reused_through_ns_last_pid_is_a_stranger,
-	.seconds = 20, .needs = "/proc/sys/kernel/ns_last_pid")
+TEST(a_pid_reused_through_ns_last_pid_is_a_stranger, .needs = "/proc/sys/kernel/ns_last_pid")
 {
 	pid_t old = spawn_idle(), new = -1;
 	char text[16];

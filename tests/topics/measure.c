@@ -48,7 +48,7 @@ static void assert_agrees(pid_t pid)
 	OK(kill(pid, SIGCONT));
 }
 
-TEST(one_thread_agrees_with_proc_stat, .parameters = SOON, .seconds = 30)
+TEST(one_thread_agrees_with_proc_stat, .parameters = SOON)
 {
 	pid_t pid = spawn(burn_forever, NULL);
 
@@ -58,7 +58,7 @@ TEST(one_thread_agrees_with_proc_stat, .parameters = SOON, .seconds = 30)
 }
 
 /* Ticks are whole milliseconds on all kernels; a precise value is so once in a million times. */
-TEST(a_value_is_finer_than_a_tick, .parameters = SOON, .seconds = 30)
+TEST(a_value_is_finer_than_a_tick, .parameters = SOON)
 {
 	pid_t pid = spawn(burn_forever, NULL);
 	int64_t value;
@@ -77,7 +77,7 @@ static void burn_on_three_threads(void *unused)
 	idle(unused);
 }
 
-TEST(all_threads_count_while_the_main_thread_sleeps, .parameters = SOON, .seconds = 30)
+TEST(all_threads_count_while_the_main_thread_sleeps, .parameters = SOON)
 {
 	pid_t pid = spawn(burn_on_three_threads, NULL);
 
@@ -104,7 +104,7 @@ static void burn_on_threads_that_end(void *unused)
 	idle(unused);
 }
 
-TEST(threads_that_have_ended_count, .parameters = SOON, .seconds = 30)
+TEST(threads_that_have_ended_count, .parameters = SOON)
 {
 	pid_t pid = spawn(burn_on_threads_that_end, NULL);
 
@@ -119,7 +119,7 @@ static void burn_without_main_thread(void *unused)
 	pthread_exit(unused);
 }
 
-TEST(a_process_whose_main_thread_has_ended_counts_on, .parameters = SOON, .seconds = 30)
+TEST(a_process_whose_main_thread_has_ended_counts_on, .parameters = SOON)
 {
 	pid_t pid = spawn(burn_without_main_thread, NULL);
 
@@ -147,7 +147,7 @@ static void exec_from_a_thread(void *unused)
 	idle(unused);
 }
 
-TEST(execve_from_a_thread_goes_on_counting_the_same_process, .parameters = SOON, .seconds = 30)
+TEST(execve_from_a_thread_goes_on_counting_the_same_process, .parameters = SOON)
 {
 	pid_t pid = spawn(exec_from_a_thread, NULL);
 
@@ -170,7 +170,7 @@ static void burn_in_the_kernel(void *unused)
 		getrandom(buffer, sizeof(buffer), 0);
 }
 
-TEST(time_in_the_kernel_does_not_count, .parameters = SOON, .seconds = 30)
+TEST(time_in_the_kernel_does_not_count, .parameters = SOON)
 {
 	pid_t pid = spawn(burn_in_the_kernel, NULL);
 	struct rusage usage;
@@ -236,7 +236,7 @@ static const char *no_tickless_cpu(void)
  * as system time, and for good.
  */
 TEST(a_cpu_without_ticks_does_not_turn_user_time_into_system_time,
-	.parameters = "period_ms=10", .seconds = 30, .skip = no_tickless_cpu)
+	.parameters = "period_ms=10", .skip = no_tickless_cpu)
 {
 	int64_t *in_kernel = mmap(NULL, sizeof(*in_kernel), PROT_READ | PROT_WRITE,
 				  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -272,7 +272,7 @@ static void burn_past_32_bits(void *unused)
  * On 32 bits, code that reads the two halves of the runtime at different moments can get 2^32 ns
  * too much when the lower one wraps. The kernel would remember that as its own.
  */
-TEST(a_runtime_that_passes_32_bits_is_right, .parameters = "period_ms=10", .seconds = 60)
+TEST(a_runtime_that_passes_32_bits_is_right, .parameters = "period_ms=10")
 {
 	pid_t pid = spawn(burn_past_32_bits, NULL);
 	struct rusage usage;
@@ -288,7 +288,7 @@ TEST(a_runtime_that_passes_32_bits_is_right, .parameters = "period_ms=10", .seco
 	ck_assert_msg(value < 6 * SEC, "listed %.3f s", (double)value / SEC);
 }
 
-TEST(children_do_not_count, .parameters = SOON, .seconds = 30)
+TEST(children_do_not_count, .parameters = SOON)
 {
 	pid_t pid = spawn(reap_a_burning_child, NULL);
 	siginfo_t info;
@@ -298,7 +298,7 @@ TEST(children_do_not_count, .parameters = SOON, .seconds = 30)
 	ck_assert_int_lt(listed(pid), 100 * MSEC);
 }
 
-TEST(a_line_shows_the_value_at_registration_until_the_next_update, .seconds = 30)
+TEST(a_line_shows_the_value_at_registration_until_the_next_update)
 {
 	int64_t first, real;
 
@@ -330,7 +330,7 @@ static void burn_when_told(void *fds)
 }
 
 /* More than one batch; their PIDs are adjacent. */
-TEST(an_update_visits_each_of_many_processes, .parameters = SOON, .seconds = 60)
+TEST(an_update_visits_each_of_many_processes, .parameters = SOON)
 {
 	enum { MANY = 100 };
 	pid_t pids[MANY];
@@ -350,7 +350,7 @@ TEST(an_update_visits_each_of_many_processes, .parameters = SOON, .seconds = 60)
 		ck_assert_int_ge(listed(pids[i]), TICK);
 }
 
-TEST(an_update_shows_the_value_of_its_moment, .parameters = SOON, .seconds = 30)
+TEST(an_update_shows_the_value_of_its_moment, .parameters = SOON)
 {
 	int64_t first, real;
 
@@ -414,13 +414,12 @@ static void watch(bool peek)
 	assert_agrees(pids[1]);
 }
 
-TEST(a_value_never_decreases, .parameters = "period_ms=10", .seconds = 30)
+TEST(a_value_never_decreases, .parameters = "period_ms=10")
 {
 	watch(false);
 }
 
-TEST(a_value_never_decreases_and_agrees_while_others_read_the_kernels,
-	.parameters = "period_ms=10", .seconds = 30)
+TEST(a_value_never_decreases_and_agrees_while_others_read_the_kernels, .parameters = "period_ms=10")
 {
 	watch(true);
 }

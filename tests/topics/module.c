@@ -44,7 +44,7 @@ static void cause_everything(pid_t *pid)
 	await_update();
 }
 
-TEST(nothing_that_a_user_does_shows_in_the_log, .parameters = SOON, .seconds = 20)
+TEST(nothing_that_a_user_does_shows_in_the_log, .parameters = SOON)
 {
 	char *log;
 	pid_t pid;
@@ -55,7 +55,7 @@ TEST(nothing_that_a_user_does_shows_in_the_log, .parameters = SOON, .seconds = 2
 }
 
 TEST(dynamic_debug_shows_registrations_exits_and_updates,
-	.parameters = SOON, .seconds = 20, .needs = "/proc/dynamic_debug/control")
+	.parameters = SOON, .needs = "/proc/dynamic_debug/control")
 {
 	char *log;
 	char text[64];
@@ -74,7 +74,7 @@ TEST(dynamic_debug_shows_registrations_exits_and_updates,
 	ck_assert_ptr_nonnull(strstr(log, "mp1: updated 1 process"));
 }
 
-TEST(unload_with_the_file_open_cuts_it_off, .seconds = 20)
+TEST(unload_with_the_file_open_cuts_it_off)
 {
 	int fd = status_open(), half = status_open();
 	char c;
@@ -111,7 +111,7 @@ static long small_objects(void)
 	return all;
 }
 
-TEST(unload_with_thousands_registered_leaves_nothing, .seconds = 60, .needs = "/proc/slabinfo")
+TEST(unload_with_thousands_registered_leaves_nothing, .needs = "/proc/slabinfo")
 {
 	enum { MANY = 2000 };
 	static pid_t pids[MANY];
@@ -157,8 +157,7 @@ TEST(unload_with_thousands_registered_while_the_timer_runs,
  * The module frees dropped processes after a grace period. The kernel frees the module after
  * another one, which this test makes expedited, so that it is over at once.
  */
-TEST(unload_waits_until_the_last_process_was_freed,
-	.seconds = 20, .needs = "/sys/kernel/rcu_normal")
+TEST(unload_waits_until_the_last_process_was_freed, .needs = "/sys/kernel/rcu_normal")
 {
 	static pid_t pids[100];
 	char *normal = slurp("/sys/kernel/rcu_normal");	/* 1 on real-time kernels */
@@ -179,7 +178,7 @@ TEST(unload_waits_until_the_last_process_was_freed,
 	ck_assert_int_eq(load_module(NEVER), 0);
 }
 
-TEST(load_and_unload_a_hundred_times, .parameters = NOT_LOADED, .seconds = 60)
+TEST(load_and_unload_a_hundred_times, .parameters = NOT_LOADED)
 {
 	int i;
 

@@ -55,8 +55,7 @@ static void use_own_numbers(void *unused)
 	ck_assert_int_ge(listed(1), 0);
 }
 
-TEST(inside_a_namespace_pids_are_its_own_and_outsiders_are_not_there,
-	.seconds = 20, .needs = PID_NAMESPACES)
+TEST(inside_a_namespace_pids_are_its_own_and_outsiders_are_not_there, .needs = PID_NAMESPACES)
 {
 	enroll(getpid());
 	enroll(1);
@@ -71,7 +70,7 @@ static void register_and_stay(void *to)
 	idle(NULL);
 }
 
-TEST(a_process_registered_inside_has_its_outer_pid_outside, .seconds = 20, .needs = PID_NAMESPACES)
+TEST(a_process_registered_inside_has_its_outer_pid_outside, .needs = PID_NAMESPACES)
 {
 	int pipe_fds[2];
 	pid_t inner;
@@ -98,7 +97,7 @@ static void find_registered_from_outside(void *from)
 	ck_assert_int_ge(listed(1), 0);
 }
 
-TEST(a_process_registered_outside_has_its_inner_pid_inside, .seconds = 20, .needs = PID_NAMESPACES)
+TEST(a_process_registered_outside_has_its_inner_pid_inside, .needs = PID_NAMESPACES)
 {
 	int pipe_fds[2];
 	pid_t inner;
@@ -125,8 +124,7 @@ static void descend(void *depth)
 	}
 }
 
-TEST(namespaces_in_namespaces_work_the_same,
-	.parameters = SOON, .seconds = 20, .needs = PID_NAMESPACES)
+TEST(namespaces_in_namespaces_work_the_same, .parameters = SOON, .needs = PID_NAMESPACES)
 {
 	int depth = 8;
 
@@ -145,7 +143,7 @@ static void use_handed(void *fd)
 	ck_assert_msg(!strchr(list, '\n')[1], "more than one line: %s", list);
 }
 
-TEST(a_descriptor_from_outside_shows_the_pids_of_its_user, .seconds = 20, .needs = PID_NAMESPACES)
+TEST(a_descriptor_from_outside_shows_the_pids_of_its_user, .needs = PID_NAMESPACES)
 {
 	int fd = status_open();
 
@@ -173,7 +171,7 @@ static void reuse_inner_number(void *unused)
 	}
 }
 
-TEST(a_pid_reused_inside_a_namespace_never_has_two_lines, .seconds = 20, .needs = PID_NAMESPACES)
+TEST(a_pid_reused_inside_a_namespace_never_has_two_lines, .needs = PID_NAMESPACES)
 {
 	in_new_namespace(reuse_inner_number, NULL);
 	/* Outside they stay until the next update, each with its own PID. */
@@ -195,8 +193,7 @@ static void make_namespace(void *numbers)
 	in_new_namespace(stay_as, numbers);
 }
 
-TEST(a_pid_reused_outside_drops_its_old_owner_in_a_namespace,
-	.seconds = 20, .needs = PID_NAMESPACES)
+TEST(a_pid_reused_outside_drops_its_old_owner_in_a_namespace, .needs = PID_NAMESPACES)
 {
 	pid_t numbers[] = { 7, 29000 }, pid;
 

@@ -14,7 +14,7 @@
 #define EXPIRE		"function=mp1_expire [mp1] now="	/* not timer_start */
 
 TEST(the_first_update_comes_a_period_after_the_first_registration,
-	.parameters = "period_ms=500", .seconds = 30, .needs = TRACING)
+	.parameters = "period_ms=500", .needs = TRACING)
 {
 	int64_t start, when;
 
@@ -36,7 +36,7 @@ static void assert_idle(void)
 }
 
 TEST(a_loaded_module_without_a_registered_process_runs_no_timer,
-	.parameters = SOON, .seconds = 20, .needs = TRACING)
+	.parameters = SOON, .needs = TRACING)
 {
 	trace_begin();
 	assert_idle();
@@ -45,8 +45,7 @@ TEST(a_loaded_module_without_a_registered_process_runs_no_timer,
 	assert_idle();
 }
 
-TEST(the_timer_stops_when_the_last_process_is_unregistered,
-	.parameters = SOON, .seconds = 30, .needs = TRACING)
+TEST(the_timer_stops_when_the_last_process_is_unregistered, .parameters = SOON, .needs = TRACING)
 {
 	int i;
 
@@ -66,7 +65,7 @@ TEST(the_timer_stops_when_the_last_process_is_unregistered,
 }
 
 TEST(the_timer_stops_when_the_last_registered_process_is_reaped,
-	.parameters = SOON, .seconds = 30, .needs = TRACING)
+	.parameters = SOON, .needs = TRACING)
 {
 	pid_t pid = spawn_idle();
 
@@ -80,7 +79,7 @@ TEST(the_timer_stops_when_the_last_registered_process_is_reaped,
 	assert_idle();
 }
 
-TEST(the_timer_expires_once_an_update, .parameters = SOON, .seconds = 30, .needs = TRACING)
+TEST(the_timer_expires_once_an_update, .parameters = SOON, .needs = TRACING)
 {
 	int expiries;
 
@@ -117,8 +116,7 @@ TEST(a_period_of_one_tick_is_kept, .parameters = "period_ms=10", .skip = short_t
 	ck_assert_msg(updates > 140 && updates < 210, "%d updates in 2 s", updates);
 }
 
-TEST(a_period_out_of_range_is_einval_and_one_line_in_the_log,
-	.parameters = NOT_LOADED, .seconds = 30)
+TEST(a_period_out_of_range_is_einval_and_one_line_in_the_log, .parameters = NOT_LOADED)
 {
 	static const char *const bad[] = { "0", "9", "3600001", "4294967295" };
 	char text[32], *log, *line;

@@ -48,7 +48,7 @@ static const char *no_freezer(void)
 	return mount_cgroups() ? NULL : "this kernel has no second version of cgroups";
 }
 
-TEST(a_frozen_process_is_measured, .parameters = SOON, .seconds = 40, .skip = no_freezer)
+TEST(a_frozen_process_is_measured, .parameters = SOON, .skip = no_freezer)
 {
 	char *events, text[16];
 	int i;
@@ -74,7 +74,7 @@ TEST(a_frozen_process_is_measured, .parameters = SOON, .seconds = 40, .skip = no
 	OK(rmdir(CGROUPS "/ice"));
 }
 
-TEST(a_stopped_process_is_measured, .parameters = SOON, .seconds = 20)
+TEST(a_stopped_process_is_measured, .parameters = SOON)
 {
 	pid_t pid = spawn(burn_forever, NULL);
 
@@ -83,7 +83,7 @@ TEST(a_stopped_process_is_measured, .parameters = SOON, .seconds = 20)
 	assert_usable(pid);
 }
 
-TEST(a_process_that_a_debugger_holds_is_measured, .parameters = SOON, .seconds = 20)
+TEST(a_process_that_a_debugger_holds_is_measured, .parameters = SOON)
 {
 	pid_t pid = spawn(burn_forever, NULL);
 
@@ -108,7 +108,7 @@ static int borrow(void *unused)
 	return 0;
 }
 
-TEST(a_process_that_waits_in_vfork_and_its_child_are_measured, .parameters = SOON, .seconds = 20)
+TEST(a_process_that_waits_in_vfork_and_its_child_are_measured, .parameters = SOON)
 {
 	enum { STACK = 1 << 18 };
 	char *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -133,7 +133,7 @@ static void assert_agrees(pid_t pid)
 }
 
 /* If no tick has hit a thread yet, the kernel counts all of its runtime as user time. */
-TEST(kernel_threads_show_what_proc_stat_does, .parameters = SOON, .seconds = 20)
+TEST(kernel_threads_show_what_proc_stat_does, .parameters = SOON)
 {
 	enum { KTHREADD = 2 };
 	pid_t pid;
@@ -160,7 +160,7 @@ TEST(kernel_threads_show_what_proc_stat_does, .parameters = SOON, .seconds = 20)
 	ck_assert_int_gt(n, 5);
 }
 
-TEST(the_first_process_is_measured, .parameters = SOON, .seconds = 20)
+TEST(the_first_process_is_measured, .parameters = SOON)
 {
 	enroll(1);
 	await_update();

@@ -67,7 +67,7 @@ static void all_register(const char *const *commands)
 	}
 }
 
-TEST(programs_that_append_register, .seconds = 60)
+TEST(programs_that_append_register)
 {
 	static const char *const commands[] = {
 		"bash -c 'echo $P >>$S'",
@@ -104,7 +104,7 @@ TEST(programs_that_append_register, .seconds = 60)
 	}
 }
 
-TEST(programs_that_write_the_line_end_apart_register, .seconds = 60)
+TEST(programs_that_write_the_line_end_apart_register)
 {
 	static const char *const commands[] = {
 		PYTHON("import io; "
@@ -179,7 +179,7 @@ static void loop_over_lines(void)
 	each_reads_lines(lists_each_once, toggle);
 }
 
-TEST(a_loop_over_lines_sees_each_process_once_while_it_changes, .seconds = 120)
+TEST(a_loop_over_lines_sees_each_process_once_while_it_changes, .seconds = 240)
 {
 	with_few_and_many(loop_over_lines);
 }
@@ -217,7 +217,7 @@ static void unregister_all(void)
 	unregisters_all("while line=$(grep -m 1 .); do echo -${line%%:*} >$S; done <$S");
 }
 
-TEST(a_loop_over_lines_can_unregister_them_all, .seconds = 120)
+TEST(a_loop_over_lines_can_unregister_them_all, .seconds = 240)
 {
 	with_few_and_many(unregister_all);
 }
@@ -270,7 +270,7 @@ static void read_to_the_end(void)
 	all_print(commands, ARRAY_SIZE(commands), read_list());
 }
 
-TEST(programs_that_read_to_the_end_give_the_same_text, .seconds = 120)
+TEST(programs_that_read_to_the_end_give_the_same_text, .seconds = 240)
 {
 	with_few_and_many(read_to_the_end);
 }
@@ -294,12 +294,12 @@ static void read_the_end(void)
 	all_print(commands, ARRAY_SIZE(commands), list + 1);
 }
 
-TEST(programs_that_read_the_end_give_the_last_lines, .seconds = 60)
+TEST(programs_that_read_the_end_give_the_last_lines)
 {
 	with_few_and_many(read_the_end);
 }
 
-TEST(programs_that_keep_the_file_open_see_it_change, .seconds = 60)
+TEST(programs_that_keep_the_file_open_see_it_change)
 {
 	static const char *const commands[] = {
 		PYTHON("f = open(S); f.read(); f.readline()\n"

@@ -183,7 +183,7 @@ static void create_namespace(void *start)
  * namespaces. One user registers whatever another one starts. With a period of an hour, only an
  * early update helps; give it a moment, and try again.
  */
-TEST(registering_anothers_processes_does_not_use_up_their_limits, .seconds = 60,
+TEST(registering_anothers_processes_does_not_use_up_their_limits,
 	.needs = "/proc/sys/user/max_user_namespaces")
 {
 	int64_t deadline = now() + 20 * SEC * patience();

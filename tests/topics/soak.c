@@ -163,7 +163,7 @@ static long objects_of_the_first_round(long now_left)
 	return atol(slurp(path));
 }
 
-TEST(a_round_of_everything_leaves_nothing, .parameters = NOT_LOADED, .seconds = 120,
+TEST(a_round_of_everything_leaves_nothing, .parameters = NOT_LOADED, .seconds = 240,
 	.needs = "/proc/slabinfo")
 {
 	static void (*const work[])(void *) = {

@@ -74,8 +74,7 @@ static void *storm(void *unused)
 	return unused;
 }
 
-TEST(eight_threads_fork_register_unregister_read_and_exit,
-	.parameters = "period_ms=10", .seconds = 60)
+TEST(eight_threads_fork_register_unregister_read_and_exit, .parameters = "period_ms=10")
 {
 	rage(THREADS, storm, (finds_bugs() ? 10 : 4) * SEC);
 	ck_assert_int_gt(atomic_load(&rounds), THREADS);
@@ -96,7 +95,7 @@ static void *read_many(void *unused)
 }
 
 /* Data race finders need reads and updates of one process at the same time. */
-TEST(many_are_read_while_updates_go_over_them, .parameters = "period_ms=10", .seconds = 40)
+TEST(many_are_read_while_updates_go_over_them, .parameters = "period_ms=10")
 {
 	static pid_t pids[MANY];
 	int i;
@@ -137,8 +136,7 @@ static void *share(void *unused)
 	return unused;
 }
 
-TEST(threads_that_share_a_descriptor_read_seek_and_write,
-	.parameters = "period_ms=10", .seconds = 40)
+TEST(threads_that_share_a_descriptor_read_seek_and_write, .parameters = "period_ms=10")
 {
 	static pid_t pids[MANY];
 	int i;
@@ -180,7 +178,7 @@ static void duel_inside(void *unused)
 
 /* In a namespace, where the process has a different PID */
 TEST(two_threads_register_and_unregister_one_process,
-	.parameters = "period_ms=10", .seconds = 20, .needs = PID_NAMESPACES)
+	.parameters = "period_ms=10", .needs = PID_NAMESPACES)
 {
 	OK(unshare(CLONE_NEWPID));
 	ck_assert_int_eq(wait_status(spawn(duel_inside, NULL)), 0);
@@ -215,7 +213,7 @@ static void *second_duellist(void *unused)
 	return unused;
 }
 
-TEST(of_two_that_unregister_a_process_one_succeeds, .parameters = SOON, .seconds = 60,
+TEST(of_two_that_unregister_a_process_one_succeeds, .parameters = SOON,
 	.skip = one_cpu)
 {
 	int fd = status_open(), i;
@@ -248,8 +246,7 @@ static void *register_target(void *unused)
 	return unused;
 }
 
-TEST(a_process_reaped_while_it_is_registered_does_not_stay,
-	.parameters = "period_ms=10", .seconds = 20)
+TEST(a_process_reaped_while_it_is_registered_does_not_stay, .parameters = "period_ms=10")
 {
 	int64_t end = now() + 2 * SEC;
 	pthread_t thread;
@@ -281,8 +278,7 @@ static void sleep_on_many_threads(void *ready)
 }
 
 /* In one batch, an update spends long on the process with many threads. */
-TEST(a_process_unregistered_and_reaped_during_an_update_goes_once,
-	.parameters = "period_ms=10", .seconds = 40)
+TEST(a_process_unregistered_and_reaped_during_an_update_goes_once, .parameters = "period_ms=10")
 {
 	atomic_int *ready = mmap(NULL, sizeof(*ready), PROT_READ | PROT_WRITE,
 				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);

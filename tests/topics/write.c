@@ -346,7 +346,7 @@ static void *write_lines(void *argument)
 	return NULL;
 }
 
-TEST(two_writers_with_one_open_file_end_their_lines, .seconds = 60)
+TEST(two_writers_with_one_open_file_end_their_lines)
 {
 	struct line_writer writers[2];
 	pthread_t threads[2];
@@ -466,7 +466,7 @@ static void register_all(void *argument)
 	shared->charged_slab = charged_slab() - slab_before;
 }
 
-TEST(memory_is_charged_to_the_writers_cgroup, .seconds = 90, .needs = MEMORY_CGROUPS)
+TEST(memory_is_charged_to_the_writers_cgroup, .seconds = 240, .needs = MEMORY_CGROUPS)
 {
 	struct limited *shared = prepare_cgroup();
 
@@ -478,7 +478,7 @@ TEST(memory_is_charged_to_the_writers_cgroup, .seconds = 90, .needs = MEMORY_CGR
 	ck_assert_int_ge(shared->charged, MANY * 4 * (long)sizeof(long));
 }
 
-TEST(without_memory_is_enomem_and_nothing_is_registered, .seconds = 90, .needs = MEMORY_CGROUPS)
+TEST(without_memory_is_enomem_and_nothing_is_registered, .seconds = 240, .needs = MEMORY_CGROUPS)
 {
 	long before = process_objects();
 	struct limited *shared = prepare_cgroup();
