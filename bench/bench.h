@@ -34,6 +34,7 @@ uint64_t now(void);		/* ns; in virtual time, instructions */
  * @finish: undo @prepare; may be NULL
  * @resolution: how far a time may be off, in ns
  * @is_tool: a program for people, which gets slower per process the more there are
+ * @sampled: a quarter may be off by more: it counts ticks, of which a busy host delivers few
  */
 struct rival {
 	const char *name;
@@ -42,6 +43,7 @@ struct rival {
 	void (*finish)(void);
 	uint64_t resolution;
 	bool is_tool;
+	bool sampled;
 };
 
 extern const struct rival bpf_iterator;

@@ -338,14 +338,14 @@ static uint64_t run_top(const struct crowd *crowd, uint64_t *times)
  * and charges each tick as a whole to user time or to system time.
  */
 const struct rival rivals[] = {
-	{ "stat-opening", NULL, read_stat_opening, NULL, 20 * MSEC, false },
-	{ "stat-pread", open_stats, read_stat_open, close_stats, 20 * MSEC, false },
-	{ "taskstats", open_taskstats, read_taskstats, close_taskstats, 60 * MSEC, false },
-	{ "pidstat", NULL, run_pidstat, NULL, 20 * MSEC, true },
-	{ "top", NULL, run_top, NULL, 40 * MSEC, true },
+	{ "stat-opening", NULL, read_stat_opening, NULL, 20 * MSEC, false, false },
+	{ "stat-pread", open_stats, read_stat_open, close_stats, 20 * MSEC, false, false },
+	{ "taskstats", open_taskstats, read_taskstats, close_taskstats, 60 * MSEC, false, true },
+	{ "pidstat", NULL, run_pidstat, NULL, 20 * MSEC, true, false },
+	{ "top", NULL, run_top, NULL, 40 * MSEC, true, false },
 	{ NULL }
 };
 
 const struct rival bpf_iterator = {
-	"bpf-iterator", open_iterator, read_iterator, close_iterator, 10 * MSEC, false
+	"bpf-iterator", open_iterator, read_iterator, close_iterator, 10 * MSEC, false, false
 };
