@@ -175,6 +175,7 @@ int log_lines(char **text);			/* number of the module's own lines */
 
 /* The kernel's trace of the module: see trace.c */
 #define UPDATE	"function mp1_update"
+#define EXPIRE	"function=mp1_expire [mp1] now="	/* not timer_start */
 void trace_begin(void);
 bool trace_next(const char *word, int64_t *when, int64_t deadline);
 int trace_count(const char *word, int64_t ns);

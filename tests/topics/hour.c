@@ -86,6 +86,31 @@ TEST(an_update_of_processes_with_many_threads_lets_others_run, .parameters = SOO
 	ck_assert_int_lt(meanwhile - before, walk / 10);
 }
 
+TEST(the_first_update_comes_a_period_after_the_first_registration,
+	.parameters = "period_ms=500", .needs = TRACING)
+{
+	int64_t start, when;
+
+	trace_begin();
+	nap(300 * MSEC);	/* the registration counts, not the load */
+	start = now();
+	enroll(getpid());
+	ck_assert(trace_next(UPDATE, &when, start + 20 * SEC));
+	ck_assert_msg(when - start > 490 * MSEC && when - start < 510 * MSEC, "after %.3f s",
+		      (double)(when - start) / SEC);
+}
+
+TEST(the_timer_expires_once_an_update, .parameters = SOON, .needs = TRACING)
+{
+	int expiries;
+
+	trace_begin();
+	enroll(getpid());
+	expiries = trace_count(EXPIRE, SEC);
+	ck_assert_msg(expiries >= 48 && expiries <= 51, "%d expiries in 1 s of 20 ms periods",
+		      expiries);
+}
+
 TEST(a_period_that_is_no_whole_number_of_ticks_is_exact_too,
 	.parameters = "period_ms=10", .needs = TRACING)
 {

@@ -11,22 +11,6 @@
 
 #include "harness.h"
 
-#define EXPIRE		"function=mp1_expire [mp1] now="	/* not timer_start */
-
-TEST(the_first_update_comes_a_period_after_the_first_registration,
-	.parameters = "period_ms=500", .needs = TRACING)
-{
-	int64_t start, when;
-
-	trace_begin();
-	nap(300 * MSEC);	/* the registration counts, not the load */
-	start = now();
-	enroll(getpid());
-	ck_assert(trace_next(UPDATE, &when, start + 20 * SEC));
-	ck_assert_msg(when - start > 490 * MSEC && when - start < 800 * MSEC, "after %.3f s",
-		      (double)(when - start) / SEC);
-}
-
 /* In 25 periods of 20 ms, there must be no event of the module. */
 static void assert_idle(void)
 {
@@ -79,17 +63,6 @@ TEST(the_timer_stops_when_the_last_registered_process_is_reaped,
 	while (listed(pid) != -1)
 		nap(MSEC);
 	assert_stopped();
-}
-
-TEST(the_timer_expires_once_an_update, .parameters = SOON, .needs = TRACING)
-{
-	int expiries;
-
-	trace_begin();
-	enroll(getpid());
-	expiries = trace_count(EXPIRE, SEC);
-	ck_assert_msg(expiries >= (finds_bugs() ? 20 : 30) && expiries <= 51,
-		      "%d expiries in 1 s of 20 ms periods", expiries);
 }
 
 static const char *short_ticks(void)
