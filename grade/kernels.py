@@ -23,7 +23,7 @@ class Refused(Exception):
 
 def run_ours(script: str, kernel: str = "") -> str:
     """Run one of the project's own scripts, whose progress lines the user sees."""
-    done = subprocess.run(["bash", "-c", script], stdin=subprocess.DEVNULL, cwd=TOP, text=True,
+    done = subprocess.run(["bash", "-pc", script], stdin=subprocess.DEVNULL, cwd=TOP, text=True,
                           stdout=subprocess.PIPE, env={**os.environ, "KERNEL": kernel}, check=False)
     if done.returncode:
         raise Refused(f"{script} failed; see above")

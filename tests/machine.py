@@ -58,7 +58,7 @@ class Host:
             if not available or int(available[1]) < int(need) << 10:
                 return f"needs {need} MiB of available memory"
         elif need != "-":
-            native = output("bash", "-c",
+            native = output("bash", "-pc",
                             '. "$0/vm/lib/kernel.sh" && TOP=$0 host_architecture', TOP)
             if native != (self.kernel / "arch").read_text().strip():
                 return "needs programs of this computer, which has another architecture"

@@ -97,3 +97,44 @@ check_other_computers() {
 	fi
 	rm -rf "$work"
 }
+
+# works TEXT COMMAND...: the command succeeds, and the last line that it prints has TEXT in it
+works() {
+	local output
+	if ! output=$("${@:2}" 2>&1) || [[ ${output##*$'\n'} != *"$1"* ]]; then
+		echo "fails, or its last line has no \"$1\": ${*:2}: $output"
+	fi
+}
+
+# fake FOLDER/NAME TEXT: a program of that name, a shell script, in that folder of $work
+fake() {
+	mkdir -p "$work/${1%/*}"
+	printf '#!/bin/sh\n%s\n' "$2" >"$work/$1"
+	chmod +x "$work/$1"
+}
+
+# one_path COMMAND...: it succeeds and prints nothing but one path
+one_path() {
+	local output
+	output=$("$@" 2>/dev/null) && [[ $output == /*/* && $output != *$'\n'* ]]
+}
+
+# What people have set on their computers comes into no script.
+# shellcheck disable=SC2016	# eval, sh and Python expand what is in single quotes
+check_environment() {
+	local work
+	work=$(mktemp -d -p "$BUILD")
+	echo "echo hi; cd /" >"$work/rc"
+	works '' eval 'export CDPATH=.; one_path vm/kernel'
+	works '' eval 'cd() { echo "in $1"; builtin cd "$@"; }; export -f cd; one_path vm/build'
+	works '' eval 'export BASH_ENV=$work/rc; one_path vm/kernel'
+	works '' eval 'export SHELLOPTS POSIXLY_CORRECT=1; set -C; one_path vm/kernel'
+	works '' eval 'export KBUILD_OUTPUT=/nowhere KBUILD_EXTRA_SYMBOLS=/nowhere LLVM=1 ARCH=arm;
+		export CROSS_COMPILE=none- CC=none CFLAGS=--none; one_path vm/build'
+	works /kernels/ eval 'export BASH_ENV=$work/rc; cd grade &&
+		/usr/bin/python3 -c "from kernels import run_ours; print(run_ours(\"vm/kernel\"))"'
+	works 1 eval 'export TESTS=1; vm/setup sh -c "echo \$TESTS"'
+	works 0022 eval 'umask 077; vm/setup sh -c umask'
+	works /tmp/ eval 'TMPDIR=/nowhere vm/setup mktemp -u'
+	rm -rf "$work"
+}

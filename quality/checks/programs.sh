@@ -35,7 +35,7 @@ check_long_times() {
 # The shell's scripts, and the functions that they source
 shell_files() {
 	git ls-files vm tests quality grade bench debian .ci |
-		xargs grep -lE '^#!/(bin/sh|usr/bin/env bash|bin/busybox sh)|^# shellcheck shell='
+		xargs grep -lE '^#!/(bin/sh|usr/bin/env (-S )?bash|bin/busybox sh)|^# shellcheck shell='
 }
 
 check_shellcheck() { shell_files | xargs shellcheck -x -P SCRIPTDIR; }

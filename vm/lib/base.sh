@@ -12,16 +12,50 @@ die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 # usage: a script's own header comment is its help text
 usage() { sed -n '3,/^[^#]/{/^#/!d;s/^# \{0,1\}//;p}' "$0"; }
 
+# clean_environment ARGUMENT...: run the script again, without what the caller's environment has for
+# other programs: CDPATH, functions, MAKEFLAGS, KBUILD_OUTPUT, GIT_DIR and the like. (The scripts
+# begin with bash -p, which takes no notice of BASH_ENV, CDPATH and functions.)
+clean_environment() {
+	local come_in names all kept=() entry
+	names=(
+		KERNEL TESTS MINUTES ALL COVERAGE UPDATE BOOTS 'MP1_.*'	# see CONTRIBUTING.md
+		KDIR PERIOD SUBMISSION		# for make, behind vm/setup
+		PATH LD_LIBRARY_PATH 'NIX_.*'	# where programs and their libraries are
+		HOME USER LOGNAME SHELL 'SUDO_.*' SSH_AUTH_SOCK	# who calls, and what they may read
+		XDG_CACHE_HOME TMPDIR		# where there is room
+		{http,https,ftp,all,no}_proxy {HTTP,HTTPS,FTP,ALL,NO}_PROXY APT_CONFIG	# for apt-get
+		TERM TERMINFO			# what the terminal can do
+		GITHUB_STEP_SUMMARY		# where tests/run adds its summary
+		PWD OLDPWD SHLVL _		# set by bash, and the rest below
+		LC_ALL GIT_CONFIG_COUNT GIT_CONFIG_KEY_0 GIT_CONFIG_VALUE_0
+	)
+	come_in=$(IFS="|"; echo "${names[*]}")
+	mapfile -d '' all < <(env -0)
+	for entry in "${all[@]}"; do
+		if [[ ${entry%%=*} =~ ^($come_in)$ ]]; then
+			kept+=("$entry")
+		fi
+	done
+	if [ ${#kept[@]} -lt ${#all[@]} ] && [ -f "$0" ]; then	# not in bash -c
+		exec env -i "${kept[@]}" "$BASH" -p "$0" "$@"
+	fi
+}
+
 # start ARGUMENT...: set TOP, CACHE and BUILD, the folders of the project, of downloads and of
 # results. Answer --help. Continue as the user who called sudo. Refuse what cannot work.
 start() {
+	clean_environment "$@"
 	TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 	CACHE=${XDG_CACHE_HOME:-~/.cache}/mp1
 	BUILD=$TOP/build
-	export TOP CACHE BUILD
-	# Scripts parse what tools print. The makes in here do not get the calling make's options.
+	# Scripts parse what tools print.
 	export LC_ALL=C.UTF-8
-	unset LANGUAGE MAKEFLAGS MFLAGS MAKELEVEL
+	# git must not mind that root, in a container, reads a user's files.
+	export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0=$TOP
+	umask 022	# other users read what is made here: in the machine, and in grade's sandbox
+	if [ ! -w "${TMPDIR:-/tmp}" ]; then
+		TMPDIR=/tmp
+	fi
 	case ${1-} in
 	-h | --help) usage; exit ;;
 	esac
