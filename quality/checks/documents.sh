@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck shell=bash disable=SC2154	# quality/static sets what they read
+# shellcheck shell=bash disable=SC2154,SC2034	# quality/static sets what they read
 # Checks of documents and tables against the sources
 
 # Pages that ours refer to need not be installed here.
+wants[man_pages]='mandoc man-db groff'
 check_man_pages() {
 	mandoc -T lint -W style docs/*.[1-8] 2>/dev/null | grep -v 'referenced manual not found'
 	man --warnings -l docs/mp1.4 docs/userapp.1 >/dev/null
@@ -25,6 +26,7 @@ check_one_version() {
 }
 
 # The sources contain every C excerpt in the documents verbatim.
+wants[excerpts]=perl
 check_excerpts() {
 	# shellcheck disable=SC2016	# perl expands these
 	perl -0777 -ne '
@@ -35,9 +37,11 @@ check_excerpts() {
 }
 
 # What the documents name exists: links, targets, files, faults.
+wants[names]=python3
 check_names() { quality/documents --names; }
 
 # The list of criteria for teachers is what grade/grade judges, each by a test, once.
+wants[criteria]=python3
 check_criteria() {
 	local name
 	diff <(sed -n '/^<!-- the output of/,/^<!-- end/{/^|/p}' docs/grading.md) \

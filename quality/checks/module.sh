@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck shell=bash disable=SC2154	# quality/static sets what they read
+# shellcheck shell=bash disable=SC2154,SC2034	# quality/static sets what they read
 # Checks of the module
 
 # checkpatch and coccinelle's scripts are files of the kernel's source package
 get_kernel_scripts() {
 	local dir=$CACHE/kernel-scripts package
+	need perl xz-utils
 	if [ ! -d "$dir" ]; then
 		package=$(apt-cache depends linux-source | awk '/Depends:/ { print $2 }')
 		[ -n "$package" ] || die "apt knows no linux-source; run: apt-get update"
@@ -35,10 +36,12 @@ checkpatch() {
 	return "$status"
 }
 
+wants[checkpatch]=get_kernel_scripts
 check_checkpatch() { checkpatch mp1.c mp1_given.h tests/broken/broken.c; }
 
 # The kernel's own semantic patches. Two need OCaml: one is for a driver, the other one looks for
 # pointers that are compared with 0, as sparse does.
+wants[coccinelle]='get_kernel_scripts coccinelle'
 check_coccinelle() {
 	find "$CACHE/kernel-scripts/coccinelle" -name '*.cocci' ! -name check_bq27xxx_data.cocci \
 		! -name badzero.cocci -exec grep -lZ 'virtual report' {} + |
@@ -56,6 +59,7 @@ fresh_folder() {
 }
 
 # W=1, and sparse for every file (C=2)
+wants[build]='get_kernel sparse'
 check_build() {
 	local dir=$BUILD/check words=()
 	own_compiler "$kernel" words
@@ -68,6 +72,7 @@ check_build() {
 
 # clang warns of other things. Keep from it the options that only gcc knows, which a kernel that
 # gcc compiled asks for. Without them, objtool complains; but the result is never loaded.
+wants[build_by_clang]='get_kernel clang'
 check_build_by_clang() {
 	local dir=$BUILD/check-clang
 	if ! configured "$kernel/build/.config" CC_IS_GCC ||
@@ -95,6 +100,7 @@ check_build_by_clang() {
 }
 
 # The kernel's own script comes with its headers, or is in its source.
+wants[kernel_doc]='get_kernel perl'
 check_kernel_doc() {
 	local script
 

@@ -23,7 +23,8 @@ clean_environment() {
 		PATH LD_LIBRARY_PATH 'NIX_.*'	# where programs and their libraries are
 		HOME USER LOGNAME SHELL 'SUDO_.*' SSH_AUTH_SOCK	# who calls, and what they may read
 		XDG_CACHE_HOME TMPDIR		# where there is room
-		{http,https,ftp,all,no}_proxy {HTTP,HTTPS,FTP,ALL,NO}_PROXY APT_CONFIG	# for apt-get
+		{http,https,ftp,all,no}_proxy {HTTP,HTTPS,FTP,ALL,NO}_PROXY	# for apt-get
+		APT_CONFIG			# likewise
 		TERM TERMINFO			# what the terminal can do
 		GITHUB_STEP_SUMMARY		# where tests/run adds its summary
 		PWD OLDPWD SHLVL _		# set by bash, and the rest below
