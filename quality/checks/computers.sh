@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck shell=bash disable=SC2154	# quality/static sets what they read
+# shellcheck shell=bash disable=SC2154,SC2034,SC2016	# for static, and for eval
 # Checks of what the scripts say on computers that lack something
 
 one_line_about_the_path() {
@@ -36,6 +36,7 @@ says() {
 }
 
 # A kernel tree that cannot be a guest yet: vm/local-kernel says what to do.
+wants[local_kernels]=get_kernel
 check_local_kernels() {
 	local work tree version
 	work=$(mktemp -d)
@@ -80,6 +81,7 @@ check_local_kernels() {
 }
 
 # What other computers do: no HOME, no symbolic links, WSL, and git that writes Windows' lines
+wants[other_computers]='git get_kernel'
 check_other_computers() {
 	local work path
 	work=$(mktemp -d)
@@ -120,7 +122,7 @@ one_path() {
 }
 
 # What people have set on their computers comes into no script.
-# shellcheck disable=SC2016	# eval, sh and Python expand what is in single quotes
+wants[environment]='get_kernel python3'
 check_environment() {
 	local work
 	work=$(mktemp -d -p "$BUILD")
@@ -134,7 +136,50 @@ check_environment() {
 	works /kernels/ eval 'export BASH_ENV=$work/rc; cd grade &&
 		/usr/bin/python3 -c "from kernels import run_ours; print(run_ours(\"vm/kernel\"))"'
 	works 1 eval 'export TESTS=1; vm/setup sh -c "echo \$TESTS"'
+	works "$TOP" eval 'export GIT_DIR=/nowhere; vm/setup git rev-parse --show-toplevel'
+	works "$TOP" vm/setup env GIT_TEST_ASSUME_DIFFERENT_OWNER=1 git rev-parse --show-toplevel
 	works 0022 eval 'umask 077; vm/setup sh -c umask'
 	works /tmp/ eval 'TMPDIR=/nowhere vm/setup mktemp -u'
+	rm -rf "$work"
+}
+
+# apt-get's sources, locks and proxies. The programs are ours where root would install something.
+wants[packages]=python3
+check_packages() {
+	local work
+	if ! command -v apt-get >/dev/null; then
+		echo 'skip: needs apt-get'
+		return
+	fi
+	work=$(mktemp -d -p "$BUILD")
+	mkdir -p "$work"/{sources,lists/partial,tree}
+	cp -r vm "$work/tree"
+	echo 'deb http://127.0.0.1:9/ bookworm main' >"$work/sources/broken.list"
+	echo "deb $(mirror bookworm) bookworm main" >"$work/sources/debian.list"
+	echo "Dir::Etc::sourceparts \"$work/sources\"; Dir::Etc::sourcelist \"/dev/null\";" >"$work/apt"
+	works "$(mirror bookworm)" eval 'APT_CONFIG=$work/apt mirror bookworm'
+
+	# The lists are locked for a second.
+	echo "Dir::State::Lists \"$work/lists\"; Dir::Etc::sourceparts \"/\";" >"$work/apt"
+	/usr/bin/python3 -c 'import fcntl, sys, time
+with open(sys.argv[1], "w") as lock:
+    fcntl.lockf(lock, fcntl.LOCK_EX)
+    print(flush=True)
+    time.sleep(1)' "$work/lists/lock" | {
+		read -r _
+		works '/lists/lock. It is held by' eval 'as_root() { APT_CONFIG=$work/apt "$@"; }; apt_get update'
+	}
+
+	fake none/dpkg-query 'exit 1'
+	fake broken/apt-get '[ "$*" != "${*%update}" ] && exit 100; echo installed >$0.done'
+	works installed eval 'PATH=$work/broken:$work/none:$PATH vm/setup cat $work/broken/apt-get.done'
+	fake none/apt-get 'echo "E: no such package" >&2; exit 100'
+	works 'apt-get cannot install' eval '! PATH=$work/none:$PATH vm/setup true'
+	fake user/id 'echo 1000'
+	fake user/sudo 'exec env -i PATH="$PATH" "$@"'
+	fake user/apt-get 'echo "$http_proxy,$NO_PROXY" >$0.done'
+	works http://proxy,localhost eval 'export http_proxy=http://proxy NO_PROXY=localhost;
+		export XDG_CACHE_HOME=$work; PATH=$work/user:$work/none:$PATH $work/tree/vm/setup true;
+		cat $work/user/apt-get.done'
 	rm -rf "$work"
 }

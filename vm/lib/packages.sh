@@ -61,28 +61,61 @@ need_tools() {
 	done
 }
 
-install_packages() {
-	local sudo=()
-
+# as_root COMMAND...: run it as root, with the user's proxies, which sudo leaves out
+as_root() {
+	local name proxies=()
+	for name in {http,https,ftp,all,no}_proxy {HTTP,HTTPS,FTP,ALL,NO}_PROXY; do
+		if [ "${!name-}" ]; then
+			proxies+=("$name=${!name}")
+		fi
+	done
 	if [ "$(id -u)" -ne 0 ]; then
-		command -v sudo >/dev/null ||
-			die "as root, run: apt-get install --no-install-recommends $*"
-		sudo=(sudo)
+		sudo env "${proxies[@]}" "$@"
+	else
+		"$@"
 	fi
-	say "installing packages: $*"
-	"${sudo[@]}" apt-get -qq update >&2
-	"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y \
-		-o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@" \
-		>/dev/null 2> >(grep -v '^debconf: delaying' >&2)
 }
 
-# mirror SUITE: the address from which this machine's own apt would take it
+# apt_get WORD...: wait while another apt-get has locked the lists, as that which starts at boot
+apt_get() {
+	local errors said='' lock='Could not get lock [^'$'\n'']*'
+	until errors=$(as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 \
+		-o DPkg::Lock::Timeout=300 "$@" 2>&1 >/dev/null); do
+		if [[ ! $errors =~ $lock ]]; then
+			printf '%s\n' "$errors" >&2
+			return 1
+		fi
+		if [ -z "$said" ]; then
+			say "waiting: ${BASH_REMATCH[0]}"
+			said=yes
+		fi
+		sleep 1
+	done
+}
+
+install_packages() {
+	[ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null ||
+		die "as root, run: apt-get install --no-install-recommends $*"
+	say "installing packages: $*"
+	if ! apt_get update; then
+		say 'not all package sources can be reached: going on with the others'
+	fi
+	apt_get -y install --no-install-recommends "$@" || die "apt-get cannot install: $*"
+}
+
+# mirror SUITE: the address of Debian's archive (or, for a SUITE of that kind, of its archive of
+# security updates) in the package sources of a Debian 12 or 13. It has all suites. Sources of
+# others may name the same suites; only apt's lists, if there are any, tell whose they are.
 mirror() {
 	# shellcheck disable=SC2016	# apt expands these
-	apt-get indextargets --no-release-info --format '$(CREATED_BY) $(RELEASE) $(SITE)' |
+	apt-get indextargets --format '$(RELEASE) $(SITE) $(ORIGIN)' \
+		'Created-By: Packages' 'Component: main' |
 		awk -v security="${1##*-}" '
-			$1 == "Packages" && $2 ~ /^(bookworm|trixie)(-security)?$/ &&
-			($2 ~ /-security$/) == (security == "security") { print $3; exit }'
+			$1 !~ /^(bookworm|trixie)(-security)?$/ { next }
+			($1 ~ /-security$/) != (security == "security") { next }
+			$3 == "Debian" && !known { known = $2 }
+			!other { other = $2 }
+			END { if (known other) print known ? known : other }'
 }
 
 # guest_tree FOLDER PROGRAM...: copy programs of this computer there, with their libraries
