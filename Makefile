@@ -8,6 +8,7 @@ obj-m := mp1.o
 else
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
+CC ?= cc	# make -R knows none
 CFLAGS ?= -O2 -g
 RELEASE = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
 MODULES = $(INSTALL_MOD_PATH)/lib/modules/$(RELEASE)
@@ -16,6 +17,11 @@ USER_CFLAGS := -std=gnu11 -Wall -Wextra -Wconversion -Werror -pthread
 
 # pahole is not needed for a module, but 6.12 and later stop without it
 KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR) CONFIG_DEBUG_INFO_BTF_MODULES=
+
+# What is in the environment for another tree: all of it for the running kernel, else the folder,
+# if this one is configured.
+unexport KBUILD_EXTRA_SYMBOLS $(if $(filter file,$(origin KDIR)),ARCH CROSS_COMPILE) \
+	$(if $(wildcard $(KDIR)/include/config/auto.conf),KBUILD_OUTPUT)
 
 ### Use
 
@@ -38,9 +44,9 @@ $(KDIR):
 # Use the compiler that built the kernel: another one does not know all of its options.
 compiler: | $(KDIR)
 	@of() { grep -qsx "CONFIG_CC_IS_$$1=y" $(KDIR)/include/config/auto.conf; }; \
-	case '$(LLVM)$(if $(filter %clang,$(subst clang-,clang -,$(CC))),clang)' in \
+	case '$(LLVM)$(if $(filter command,$(origin CC)),$(filter %clang clang-%,$(notdir $(CC))))' in \
 	'') if of CLANG; then echo "make: clang compiled this kernel; add LLVM=1 (or, for clang-16, LLVM=-16)" >&2; exit 1; fi ;; \
-	*) if of GCC; then echo "make: gcc compiled this kernel; leave out LLVM= and CC=clang" >&2; exit 1; fi ;; \
+	*) if of GCC; then echo "make: gcc compiled this kernel; leave out LLVM= and CC=clang (or: unset LLVM)" >&2; exit 1; fi ;; \
 	esac
 
 userapp: userapp.c userapp.h
@@ -53,8 +59,9 @@ unload:			## unload it
 	$(SUDO) rmmod mp1
 
 install: all		## install the module for KDIR's kernel, so that modprobe finds it
-	@for dkms in $(MODULES)/updates/dkms/mp1.ko*; do if [ -e "$$dkms" ]; then \
-		echo "make: DKMS has installed $$dkms, which modprobe would prefer; remove it first:" \
+	@for dkms in $(INSTALL_MOD_PATH)/var/lib/dkms/mp1/kernel-$(RELEASE)-*; do \
+		if [ -L "$$dkms" ]; then \
+		echo "make: DKMS has installed mp1 for $(RELEASE); remove that first:" \
 		     "sudo make dkms-remove, or sudo apt-get purge mp1-dkms" >&2; exit 1; fi; done
 	+$(KBUILD) CONFIG_MODULE_SIG_ALL= modules_install
 	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) -a $(RELEASE)
