@@ -113,7 +113,9 @@ static FILE *open_status(const char *mode)
 	if (file)
 		return file;
 	if (errno == ENOENT)
-		die("%s does not exist; load the module: sudo modprobe mp1\n"
+		die(access("/proc/version", F_OK) ?
+		    "%s: this /proc has processes only (subset=pid); mount a whole one" :
+		    "%s does not exist; load the module: sudo modprobe mp1\n"
 		    "(or, where you built it: sudo insmod mp1.ko)", STATUS_FILE);
 	if (errno == EACCES)
 		die("no permission to use %s; become root, or ask the administrator", STATUS_FILE);
