@@ -61,7 +61,7 @@ start() {
 	-h | --help) usage; exit ;;
 	esac
 	leave_root "$@"
-	check_folders
+	refuse_folders
 }
 
 # leave_root ARGUMENT...: under sudo, in a folder of the user who called it, run the script again as
@@ -82,7 +82,16 @@ give_back() {
 	fi
 }
 
-check_folders() {
+# writable FOLDER: can files be created there, or the folder itself?
+writable() {
+	local parent=$1
+	until [ -e "${parent:=/}" ]; do
+		parent=${parent%/*}
+	done
+	[ -w "$parent" ]
+}
+
+refuse_folders() {
 	local foreign
 	if [ "$(id -u)" -ne 0 ] && [ -d "$BUILD" ]; then
 		foreign=$(find "$BUILD" -maxdepth 1 ! -uid "$(id -u)" -print -quit)
@@ -93,17 +102,27 @@ check_folders() {
 	[[ $TOP$CACHE != *[[:space:]\"\#\$%\&\'\(\),:\;\<\>\\\`\|]* ]] ||
 		die "kbuild takes no blank and none of \"#\$%&'(),:;<>\\\`| in a path;" \
 		    "move $TOP (or set XDG_CACHE_HOME, for $CACHE)"
+	writable "$BUILD" || die "cannot write to $BUILD; copy the project to a folder of yours"
+	writable "$CACHE" || die "cannot write to $CACHE; set XDG_CACHE_HOME to a folder of yours"
 }
 
 # lock FILE: wait until no other script holds it, then hold it until this one ends
 lock() {
+	local status=0
 	mkdir -p "${1%/*}"
 	exec {lock_fd}>"$1"
-	if ! flock -n "$lock_fd"; then
+	flock -n "$lock_fd" 2>/dev/null || status=$?
+	if [ $status -eq 1 ]; then
 		say "waiting for another command, which holds $1"
 		flock "$lock_fd"
+	elif [ $status -ne 0 ]; then
+		die "$1 cannot be locked: is it on a network drive?" \
+			"Use a local one: move the project, or set XDG_CACHE_HOME"
 	fi
 }
+
+# unlock: give up what was locked last
+unlock() { exec {lock_fd}>&-; }
 
 # test_ended STATUS NAME SECONDS: print how a script's own test ended, as tests/run does
 test_ended() {

@@ -34,7 +34,7 @@ missing() {
 # need PACKAGE...: install what is missing of these, by Debian's names. Where there is no apt-get,
 # a tool that is not there must fail by itself: tell which ones are needed, once.
 need() {
-	local wanted apt_lock
+	local wanted
 
 	if ! command -v apt-get >/dev/null; then
 		need_tools
@@ -42,14 +42,12 @@ need() {
 	fi
 	[ -n "$(missing "$@")" ] || return 0
 	# Several machines can start at once, but apt-get cannot run twice.
-	mkdir -p "$CACHE"
-	exec {apt_lock}>"$CACHE/apt-lock"
-	flock "$apt_lock"
+	lock "$CACHE/apt-lock"
 	mapfile -t wanted < <(missing "$@")
 	if [ ${#wanted[@]} -gt 0 ]; then
 		install_packages "${wanted[@]}"
 	fi
-	exec {apt_lock}>&-
+	unlock
 }
 
 need_tools() {
