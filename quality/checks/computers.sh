@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck shell=bash disable=SC2154,SC2034,SC2016	# for static, and for eval
+# shellcheck shell=bash disable=SC2154,SC2034	# quality/static sets what they read
 # Checks of what the scripts say on computers that lack something
 
 one_line_about_the_path() {
@@ -97,89 +97,5 @@ check_other_computers() {
 		git -c core.autocrlf=true archive HEAD | tar -x -C "$work/checkout"
 		grep -rlI $'\r' "$work/checkout" | head -n 3
 	fi
-	rm -rf "$work"
-}
-
-# works TEXT COMMAND...: the command succeeds, and the last line that it prints has TEXT in it
-works() {
-	local output
-	if ! output=$("${@:2}" 2>&1) || [[ ${output##*$'\n'} != *"$1"* ]]; then
-		echo "fails, or its last line has no \"$1\": ${*:2}: $output"
-	fi
-}
-
-# fake FOLDER/NAME TEXT: a program of that name, a shell script, in that folder of $work
-fake() {
-	mkdir -p "$work/${1%/*}"
-	printf '#!/bin/sh\n%s\n' "$2" >"$work/$1"
-	chmod +x "$work/$1"
-}
-
-# one_path COMMAND...: it succeeds and prints nothing but one path
-one_path() {
-	local output
-	output=$("$@" 2>/dev/null) && [[ $output == /*/* && $output != *$'\n'* ]]
-}
-
-# What people have set on their computers comes into no script.
-wants[environment]='get_kernel python3'
-check_environment() {
-	local work
-	work=$(mktemp -d -p "$BUILD")
-	echo "echo hi; cd /" >"$work/rc"
-	works '' eval 'export CDPATH=.; one_path vm/kernel'
-	works '' eval 'cd() { echo "in $1"; builtin cd "$@"; }; export -f cd; one_path vm/build'
-	works '' eval 'export BASH_ENV=$work/rc; one_path vm/kernel'
-	works '' eval 'export SHELLOPTS POSIXLY_CORRECT=1; set -C; one_path vm/kernel'
-	works '' eval 'export KBUILD_OUTPUT=/nowhere KBUILD_EXTRA_SYMBOLS=/nowhere LLVM=1 ARCH=arm;
-		export CROSS_COMPILE=none- CC=none CFLAGS=--none; one_path vm/build'
-	works /kernels/ eval 'export BASH_ENV=$work/rc; cd grade &&
-		/usr/bin/python3 -c "from kernels import run_ours; print(run_ours(\"vm/kernel\"))"'
-	works 1 eval 'export TESTS=1; vm/setup sh -c "echo \$TESTS"'
-	works "$TOP" eval 'export GIT_DIR=/nowhere; vm/setup git rev-parse --show-toplevel'
-	works "$TOP" vm/setup env GIT_TEST_ASSUME_DIFFERENT_OWNER=1 git rev-parse --show-toplevel
-	works 0022 eval 'umask 077; vm/setup sh -c umask'
-	works /tmp/ eval 'TMPDIR=/nowhere vm/setup mktemp -u'
-	rm -rf "$work"
-}
-
-# apt-get's sources, locks and proxies. The programs are ours where root would install something.
-wants[packages]=python3
-check_packages() {
-	local work
-	if ! command -v apt-get >/dev/null; then
-		echo 'skip: needs apt-get'
-		return
-	fi
-	work=$(mktemp -d -p "$BUILD")
-	mkdir -p "$work"/{sources,lists/partial,tree}
-	cp -r vm "$work/tree"
-	echo 'deb http://127.0.0.1:9/ bookworm main' >"$work/sources/broken.list"
-	echo "deb $(mirror bookworm) bookworm main" >"$work/sources/debian.list"
-	echo "Dir::Etc::sourceparts \"$work/sources\"; Dir::Etc::sourcelist \"/dev/null\";" >"$work/apt"
-	works "$(mirror bookworm)" eval 'APT_CONFIG=$work/apt mirror bookworm'
-
-	# The lists are locked for a second.
-	echo "Dir::State::Lists \"$work/lists\"; Dir::Etc::sourceparts \"/\";" >"$work/apt"
-	/usr/bin/python3 -c 'import fcntl, sys, time
-with open(sys.argv[1], "w") as lock:
-    fcntl.lockf(lock, fcntl.LOCK_EX)
-    print(flush=True)
-    time.sleep(1)' "$work/lists/lock" | {
-		read -r _
-		works '/lists/lock. It is held by' eval 'as_root() { APT_CONFIG=$work/apt "$@"; }; apt_get update'
-	}
-
-	fake none/dpkg-query 'exit 1'
-	fake broken/apt-get '[ "$*" != "${*%update}" ] && exit 100; echo installed >$0.done'
-	works installed eval 'PATH=$work/broken:$work/none:$PATH vm/setup cat $work/broken/apt-get.done'
-	fake none/apt-get 'echo "E: no such package" >&2; exit 100'
-	works 'apt-get cannot install' eval '! PATH=$work/none:$PATH vm/setup true'
-	fake user/id 'echo 1000'
-	fake user/sudo 'exec env -i PATH="$PATH" "$@"'
-	fake user/apt-get 'echo "$http_proxy,$NO_PROXY" >$0.done'
-	works http://proxy,localhost eval 'export http_proxy=http://proxy NO_PROXY=localhost;
-		export XDG_CACHE_HOME=$work; PATH=$work/user:$work/none:$PATH $work/tree/vm/setup true;
-		cat $work/user/apt-get.done'
 	rm -rf "$work"
 }
