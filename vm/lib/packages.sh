@@ -92,8 +92,9 @@ apt_get() {
 }
 
 install_packages() {
-	[ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null ||
+	if [ "$(id -u)" -ne 0 ] && ! command -v sudo >/dev/null; then
 		die "as root, run: apt-get install --no-install-recommends $*"
+	fi
 	say "installing packages: $*"
 	if ! apt_get update; then
 		say 'not all package sources can be reached: going on with the others'
