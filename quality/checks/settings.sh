@@ -40,6 +40,9 @@ check_environment() {
 		export ARCH=arm CROSS_COMPILE=none- CC=none CFLAGS=--none; one_path vm/build'
 	works /kernels/ eval 'export BASH_ENV=$work/rc; cd grade &&
 		/usr/bin/python3 -c "import kernels; print(kernels.run_ours(\"vm/kernel\"))"'
+	works '' eval 'export PYTHONSAFEPATH=1 PYTHONHOME=/nowhere PYTHONIOENCODING=ascii;
+		tests/run --list && grade/grade --criteria && grade/test --help &&
+		quality/documents --help && quality/documents --names'
 	works 1 eval 'export TESTS=1; vm/setup sh -c "echo \$TESTS"'
 	works "$TOP" eval 'export GIT_DIR=/nowhere; vm/setup git rev-parse --show-toplevel'
 	works "$TOP" vm/setup env GIT_TEST_ASSUME_DIFFERENT_OWNER=1 git rev-parse --show-toplevel
