@@ -87,6 +87,16 @@ check_memory() {
 		vm/boot -b "$BUILD" vm/guest/demo 2>&1 | grep -v -e "^   starting" -e ^qemu-system'
 }
 
+# A kernel developer's own ~/.checkpatch.conf does not count, and so on.
+wants[dotfiles]=get_kernel_scripts
+check_dotfiles() {
+	local work
+	work=$(mktemp -d -p "$BUILD")
+	echo --no-such-option >"$work/.checkpatch.conf"
+	works ok env HOME="$work" XDG_CACHE_HOME="${CACHE%/mp1}" quality/static checkpatch
+	rm -rf "$work"
+}
+
 # The demo's chart, with what a machine has reported
 wants[demo]='gnuplot-nox gawk bsdutils'
 check_demo() {
