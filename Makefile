@@ -8,7 +8,6 @@ obj-m := mp1.o
 else
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
-CC ?= cc	# make -R knows none
 CFLAGS ?= -O2 -g
 RELEASE = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
 MODULES = $(INSTALL_MOD_PATH)/lib/modules/$(RELEASE)
@@ -18,6 +17,8 @@ USER_CFLAGS := -std=gnu11 -Wall -Wextra -Wconversion -Werror -pthread
 # pahole is not needed for a module, but 6.12 and later stop without it
 KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR) CONFIG_DEBUG_INFO_BTF_MODULES=
 
+# make -R knows no CC
+CC ?= cc
 # What is in the environment for another tree: all of it for the running kernel, else the folder,
 # if this one is configured.
 unexport KBUILD_EXTRA_SYMBOLS $(if $(filter file,$(origin KDIR)),ARCH CROSS_COMPILE) \
