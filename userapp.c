@@ -114,7 +114,7 @@ static FILE *open_status(const char *mode)
 		return file;
 	if (errno == ENOENT)
 		die(access("/proc/version", F_OK) ?
-		    "%s: this /proc has processes only (subset=pid); mount a whole one" :
+		    "%s: /proc has subset=pid; type: mount -t proc none /proc (or ProcSubset=all)" :
 		    "%s does not exist; load the module: sudo modprobe mp1\n"
 		    "(or, where you built it: sudo insmod mp1.ko)", STATUS_FILE);
 	if (errno == EACCES)
