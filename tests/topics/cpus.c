@@ -195,7 +195,7 @@ TEST(cpus_come_and_go_and_nobody_notices,
 	end = start + (finds_bugs() ? 30 : 10) * SEC;
 	set_online(1, false);
 	set_online(1, true);
-	while (now() < end) {
+	while (now() < end || changes <= 4 || listings <= 100 || registrations <= 10) {
 		int cpu = 1 + rand() % (CPUS - 1);
 
 		set_online(cpu, false);
@@ -211,9 +211,6 @@ TEST(cpus_come_and_go_and_nobody_notices,
 	}
 	note("%d times offline or online, %d listings, %d registrations", changes, listings,
 	     registrations);
-	ck_assert_int_gt(changes, 4);
-	ck_assert_int_gt(listings, 100);
-	ck_assert_int_gt(registrations, 10);
 	assert_regular(start, end, 0);
 }
 

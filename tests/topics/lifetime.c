@@ -273,7 +273,7 @@ static void register_in_turn(void *unused)
 	     (long long)before / 1000, (long long)longest / 1000);
 }
 
-TEST(reaped_processes_do_not_pile_up_however_long_the_period_is, .seconds = 150,
+TEST(reaped_processes_do_not_pile_up_however_long_the_period_is, .seconds = 240,
 	.needs = "/proc/slabinfo")
 {
 	static pid_t many[2200];
