@@ -10,7 +10,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List
+from typing import Callable, Dict, List
 
 import build
 import complaints
@@ -50,9 +50,10 @@ class Judge:
     """One submission on its way"""
 
     def __init__(self, name: str, kernel: Kernel, sandbox: Sandbox, options: Options,
-                 out: Path) -> None:
+                 out: Path, tests_are_built: Callable[[], None]) -> None:
         self.kernel, self.sandbox, self.options, self.out = kernel, sandbox, options, out
         self.report = Report(name, Score(options.criteria))
+        self.tests_are_built = tests_are_built
         self.work = sandbox.scratch / "machines"
         self.work.mkdir(mode=0o700)
         self.built = Built()
@@ -128,6 +129,7 @@ class Judge:
             for name in USERAPP:
                 self.show(Outcome(name, MISS, f"there is no program: {self.built.program_says}"))
         self._pack_libraries()
+        self.tests_are_built()
         slow = self.kernel.slow
         words = ["oops=panic", "loglevel=7", "printk.devkmsg=on", "slub_debug=FZPU",
                  f"MP1_PERIOD={self.options.period}", f"MP1_PATIENCE={slow}",
@@ -141,10 +143,12 @@ class Judge:
         judged: List[Judged] = []
 
         def judge(kind: str, extra: str) -> None:
-            names = [criterion.name for criterion in self.report.score.missing(kind)]
+            left = self.report.score.missing(kind)
+            names = [criterion.name for criterion in left]
+            worth = {criterion.name for criterion in left if not criterion.beyond}
             started = Machines(self.kernel, self.work, " ".join([*words, extra]).strip(),
                                self.show, self._explain_end)
-            judged.append(started.judge(kind, names, self.work))
+            judged.append(started.judge(kind, names, self.work, worth))
 
         virtual = threading.Thread(target=judge, args=("virtual", "watchdog_thresh=1"),
                                    daemon=True)
@@ -191,15 +195,14 @@ class Judge:
             report.tampered = report.tampered or part.tampered
             for why, times in part.damage.items():
                 report.machines[why] = report.machines.get(why, 0) + times
-        flags = [int(match[1]) for why in report.machines
-                 for match in [re.search(r"tainted: (\d+)", why)] if match]
+        flags = sum(part.flags & BY_ACCIDENT for part in judged)
         number = len(report.complaints)
         if number:
             first = report.complaints[0]
             plural = "" if number == 1 else f" in {number} ways"
             self.show(Outcome(COMPLAINS, MISS, f"it complained{plural}; first: "
                                                f"{first.what}{first.where}"))
-        elif any(flag & BY_ACCIDENT for flag in flags):
+        elif flags:
             self.show(Outcome(COMPLAINS, MISS, "its taint flags say that it has complained, but "
                                                "its log does not: was the log switched off?"))
         elif all(r.verdict == OPEN for r in report.score.in_order()

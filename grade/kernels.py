@@ -75,4 +75,9 @@ def find_kernel(name: str) -> Kernel:
             names = " ".join(sorted(set(PACKAGES.values())))
             run_ours(f"set -e; . vm/lib/base.sh; . vm/lib/packages.sh; start; need {names} >&2")
             break
-    return Kernel(folder.name, folder, Path(run_ours("vm/build", name)))
+    return Kernel(folder.name, folder, BUILD / folder.name)
+
+
+def build_tests(kernel: Kernel) -> None:
+    """The program that loads modules and tries them"""
+    run_ours("vm/build tests", kernel.name)

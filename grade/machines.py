@@ -10,7 +10,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Sequence, Set
+from typing import Callable, Collection, Dict, Iterator, List, Sequence, Set
 
 from kernels import TOP, Kernel
 from points import MISS, OPEN
@@ -18,13 +18,15 @@ from protocol import Outcome, Protocol
 from users import end_group
 
 POLL = 0.1
-TOTAL = 900  # seconds for all machines of a kind
+TOTAL = 300  # seconds for all machines of a kind
 STARTING = 300
 LIMIT = 7200  # of a machine, in case of all else; its patience ends it earlier
 CONSOLE_MIB = 200
 # By kind: options of vm/boot, and the patience between two events: seconds of QEMU's CPU time in
 # virtual time, where a busy host only makes it later; of the clock elsewhere
 KINDS = {"virtual": (["-v"], 60), "real": (["-c", "2"], 170)}
+HARMLESS = 512  # of the kernel's taint flags: a warning
+FEW = 3  # machines that an honest submission may need
 _running: Set[int] = set()  # process groups
 _stopping = threading.Event()
 HOST = "the virtual machine did not start, or was stopped from outside: the host's trouble"
@@ -37,6 +39,7 @@ class Judged:
     consoles: List[Path] = field(default_factory=list)
     damage: Dict[str, int] = field(default_factory=dict)
     tampered: str = ""
+    flags: int = 0  # the kernel's
 
 
 @dataclass
@@ -47,22 +50,28 @@ class Machines:
     show: Callable[[Outcome], None]
     explain_end: Callable[[Path], str]  # a console: why the machine ended
 
-    def judge(self, kind: str, names: Sequence[str], work: Path) -> Judged:
+    def judge(self, kind: str, names: Sequence[str], work: Path,
+              worth: Collection[str] = ()) -> Judged:
+        """Judge criteria, of which some are worth to be judged again."""
         judged = Judged()
-        left, trouble, start = list(names), 0, time.monotonic()
+        left, trouble = list(names), 0
+        deadline = time.monotonic() + TOTAL * self.kernel.slow
         while left and not _stopping.is_set():
-            if time.monotonic() - start > TOTAL * self.kernel.slow:
+            if time.monotonic() > deadline:
                 for name in left:
-                    self.show(Outcome(name, MISS, "not run: the criteria before it took too long"))
+                    self.show(_not_run(name, len(judged.consoles)))
                 break
             console = work / f"{kind}.console.{len(judged.consoles)}"
             judged.consoles.append(console)
-            boot = _Boot(self, kind, left, console)
+            boot = _Boot(self, kind, left, console, deadline)
+            protocol = boot.protocol
             for outcome in boot.run():
+                if outcome.verdict == MISS and outcome.name in worth and boot.is_damaged():
+                    continue  # by an earlier criterion: it is judged in another machine
                 if outcome.name in left:
                     left.remove(outcome.name)
                     self.show(outcome)
-            protocol = boot.protocol
+            judged.flags |= protocol.flags
             if protocol.damage:
                 judged.damage[protocol.damage] = judged.damage.get(protocol.damage, 0) + 1
             if protocol.tampered:
@@ -70,13 +79,15 @@ class Machines:
                 for name in left:
                     self.show(Outcome(name, MISS, "the results were tampered with"))
                 break
+            if boot.late:
+                continue
             if boot.host_trouble:
                 trouble += 1
                 if trouble > 1:
                     for name in left:
                         self.show(Outcome(name, OPEN, HOST))
                     break
-            elif protocol.current or not protocol.last:
+            elif (protocol.current or not protocol.last) and not boot.is_damaged():
                 # Without a first criterion, the test program itself was ended.
                 name = protocol.current or left[0]
                 left.remove(name)
@@ -84,14 +95,28 @@ class Machines:
         return judged
 
 
+def _not_run(name: str, machines: int) -> Outcome:
+    """There is no more time. A submission that needs so many machines has crashed in most."""
+    if machines > FEW:
+        return Outcome(name, MISS, f"not run: {machines} machines for the criteria before it, most "
+                                   "of which crashed, took too long")
+    return Outcome(name, OPEN, "not run: this computer is too slow")
+
+
 class _Boot:
     """One machine"""
 
-    def __init__(self, machines: Machines, kind: str, names: Sequence[str], console: Path) -> None:
+    def __init__(self, machines: Machines, kind: str, names: Sequence[str], console: Path,
+                 deadline: float) -> None:
         self.machines, self.kind, self.names, self.console = machines, kind, names, console
+        self.deadline = deadline
         self.report = console.with_suffix(".report" + console.suffix)
         self.protocol = Protocol(secrets.token_hex(16), set(names))
-        self.host_trouble = False
+        self.host_trouble = self.late = False
+
+    def is_damaged(self) -> bool:
+        """Did the kernel find damage before the current criterion?"""
+        return bool(self.protocol.flags & ~HARMLESS)
 
     def run(self) -> Iterator[Outcome]:
         options, patience = KINDS[self.kind]
@@ -139,6 +164,9 @@ class _Boot:
                     clock.reset()
                     limit = patience if self.protocol.last else STARTING
                 if self.protocol.over or self.protocol.tampered:
+                    return
+                self.late = time.monotonic() > self.deadline
+                if self.late:
                     return
                 if not data:
                     if ended or clock.seconds() > limit:

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import List
 
@@ -15,7 +16,7 @@ import machines
 import points
 from course import ARCHIVE, judge_all
 from judge import Judge, Options
-from kernels import BUILD, TOP, Kernel, Refused, find_kernel
+from kernels import BUILD, TOP, Kernel, Refused, build_tests, find_kernel
 from sandbox import Sandbox
 from text import clean, file_name
 
@@ -70,11 +71,13 @@ def judge_one(options: argparse.Namespace, criteria: List[points.Criterion]) -> 
     out = Path(options.out or BUILD / "grade" / file_name(name)).resolve()
     kernel = prepared(options.prepared) if options.prepared else find_kernel(options.kernel)
     sandbox = Sandbox(kernel, options.unsafe)
+    pool = ThreadPoolExecutor(1)
+    tests = pool.submit(lambda: None if options.prepared else build_tests(kernel))  # while the submission is built
     try:
         sandbox.check()
         out.mkdir(parents=True, exist_ok=True)
         chosen = Options(criteria, options.period, options.file, options.resume)
-        report = Judge(name, kernel, sandbox, chosen, out).run(submission)
+        report = Judge(name, kernel, sandbox, chosen, out, tests.result).run(submission)
         print(f"   the report: {out}/report.md", file=sys.stderr)
         print(report.headline())
         return 0 if report.score.complete and not report.tampered else 1
@@ -100,6 +103,7 @@ def main(arguments: List[str]) -> int:
             folder = Path(options.all)
             out = Path(options.out or BUILD / "grade" / file_name(folder.resolve().name)).resolve()
             kernel = find_kernel(options.kernel)
+            build_tests(kernel)
             command = [sys.executable, str(TOP / "grade/grade"),
                        "--prepared", kernel.name, str(kernel.folder), str(kernel.built),
                        "--period", str(options.period), "--file", options.file,

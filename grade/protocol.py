@@ -8,6 +8,7 @@ that was asked for once, from its beginning to its result. Everything else is ta
 """
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Collection, Iterator, List, Set
 
@@ -32,6 +33,7 @@ class Protocol:
     current: str = ""  # the criterion that has begun and has no result
     last: str = ""
     damage: str = ""  # why the machine is not to be used any more
+    flags: int = 0  # of the kernel, before the current criterion: it has complained
     over: bool = False
     tampered: str = ""
     notes: List[str] = field(default_factory=list)
@@ -73,6 +75,8 @@ class Protocol:
                 yield self._end(self._pending, text)
         elif event == "note" and len(self.notes) < 5:
             self.notes.append(text)
+        elif event == "tainted" and re.fullmatch("[0-9]{1,9}", text):
+            self.flags |= int(text)
         elif event == "damage":
             self.damage = text
         elif event == "over":

@@ -2,6 +2,7 @@
 """Machines that crash, are lost, are killed by the host, or lie: with a script in their place."""
 from __future__ import annotations
 
+import shutil
 import tempfile
 import unittest
 from pathlib import Path
@@ -48,6 +49,10 @@ class Boots(unittest.TestCase):
         setattr(machines, "TOP", self.top)
         self.addCleanup(setattr, machines, "TOP", before)
 
+    def clear(self) -> None:
+        for path in self.top.glob("real.console.*"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
     def judge(self, *boots: List[str]) -> Dict[str, "tuple[str, str]"]:
         for number, lines in enumerate(boots, 1):
             (self.top / f"vm/boot.{number}").write_text("\n".join(lines) + "\n")
@@ -59,7 +64,7 @@ class Boots(unittest.TestCase):
 
         kernel = Kernel("k", self.top, self.top)
         judge = Machines(kernel, self.top, "", show, lambda _: "the machine crashed")
-        self.judged = judge.judge("real", ["a", "b"], self.top)
+        self.judged = judge.judge("real", ["a", "b"], self.top, ["a", "b"])
         return found
 
     def test_an_honest_one(self) -> None:
@@ -93,9 +98,31 @@ class Boots(unittest.TestCase):
         self.assertEqual(found, {"a": (MISS, "the machine crashed"), "b": (PASS, "")})
 
     def test_damage(self) -> None:
-        self.judge(["report begin", "KEY begin a", "KEY ok a", "KEY damage tainted: 512",
+        self.judge(["report begin", "KEY begin a", "KEY ok a", "KEY damage the file is there",
                     "KEY over"], ["report begin", "KEY begin b", "KEY ok b", "KEY over"])
-        self.assertEqual(self.judged.damage, {"tainted: 512": 1})
+        self.assertEqual(self.judged.damage, {"the file is there": 1})
+
+    def test_after_damage_in_memory_a_miss_is_judged_again(self) -> None:
+        first = ["report begin", "KEY begin a", "KEY ok a", "KEY tainted 32", "KEY begin b"]
+        again = ["report begin", "KEY begin b", "KEY ok b", "KEY tainted 32", "KEY over"]
+        for end in (["KEY FAIL b", "KEY why x", "KEY over"], ["exit 0"]):
+            with self.subTest(end):
+                (self.top / "vm/boots").unlink(missing_ok=True)
+                self.clear()
+                self.assertEqual(self.judge(first + end, again), {"a": (PASS, ""), "b": (PASS, "")})
+                self.assertEqual(self.judged.flags, 32)
+
+    def test_after_a_warning_a_miss_stands(self) -> None:
+        found = self.judge(["report begin", "KEY begin a", "KEY ok a", "KEY tainted 512",
+                            "KEY begin b", "KEY FAIL b", "KEY why x", "KEY over"])
+        self.assertEqual(found, {"a": (PASS, ""), "b": (MISS, "x")})
+
+    def test_no_time_is_left(self) -> None:
+        self.addCleanup(setattr, machines, "TOTAL", machines.TOTAL)
+        machines.TOTAL = 1
+        wait = "exit $(sleep 30)"
+        found = self.judge(["report begin", "KEY begin a", "KEY ok a", "KEY begin b", wait])
+        self.assertEqual(found, {"a": (PASS, ""), "b": (OPEN, "not run: this computer is too slow")})
 
     def test_tampering(self) -> None:
         found = self.judge(["report begin", "KEY ok a", "KEY begin b", "KEY ok b", "KEY over"])

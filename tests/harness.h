@@ -172,6 +172,8 @@ void spew(const char *path, const char *text);
 /* The kernel's log: mark it, then see what was added */
 void log_mark(void);
 int log_lines(char **text);			/* number of the module's own lines */
+void hush(void);	/* for somebody else's module: the console has the rest after the test */
+bool found_overwritten(void);	/* has the kernel found memory that was written past its end? */
 
 /* The kernel's trace of the module: see trace.c */
 #define UPDATE	"function mp1_update"

@@ -12,6 +12,7 @@ One line an event, written to /dev/report by vm/guest/init, tests/guest/run and 
     mp1 open NAME               likewise: it could not be judged (grade/)
     mp1 skip NAME               likewise
     mp1 why TEXT
+    mp1 tainted N               the kernel's flags so far (grade/)
     mp1 damage TEXT             why no more tests can run in this machine (grade/)
     mp1 over                    no more tests follow
     tests N passed N failed N skipped

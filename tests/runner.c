@@ -3,10 +3,12 @@
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/klog.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -17,6 +19,11 @@
 
 /* Flags of an out-of-tree, an unsigned and a proprietary module: loading sets them. */
 #define TAINTED_BY_LOADING 0x3001UL
+/* It has oopsed, or a processor hung: nothing can be judged any more. */
+#define TAINTED_BEYOND_USE 0x4080UL
+
+/* For klogctl(): what is printed to the console, where each byte costs microseconds */
+enum { SET_LEVEL = 8, LOUD = 7, HUSHED = 2 };
 
 static struct test *tests, **tests_end = &tests;
 static const struct test *running;
@@ -58,11 +65,83 @@ void tell(const char *event, const char *text)
 	fclose(report);
 }
 
+static unsigned long flags(void)
+{
+	unsigned long tainted = 0;
+	FILE *file = fopen("/proc/sys/kernel/tainted", "re");
+
+	if (!file || fscanf(file, "%lu", &tainted) != 1)
+		tainted = ~0UL;
+	if (file)
+		fclose(file);
+	return tainted;
+}
+
+/* What the kernel's flags tell beyond its boot and the loading of a module */
+static unsigned long taint(void)
+{
+	static unsigned long initial;
+	static bool is_known;
+
+	if (!is_known)
+		initial = flags();
+	is_known = true;
+	return flags() & ~(initial | TAINTED_BY_LOADING);
+}
+
+bool found_overwritten(void)
+{
+	return flags() & 32;
+}
+
+void hush(void)
+{
+	if (!is_ours)
+		klogctl(SET_LEVEL, NULL, HUSHED);
+}
+
+/* Print what the kernel has said since the last call, as far as the console has not had it. */
+static void show_log(void)
+{
+	static int log = -1;
+	unsigned int level = 0, size = 0;
+	unsigned long long us;
+	char record[9000], *text;
+	FILE *printk;
+	ssize_t n;
+
+	if (log < 0) {
+		log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+		lseek(log, 0, SEEK_END);
+		return;
+	}
+	printk = fopen("/proc/sys/kernel/printk", "re");
+	if (printk && fscanf(printk, "%u", &level) == 1 && level != LOUD) {
+		while (size < 1 << 16 && (n = read(log, record, sizeof(record) - 1)) > 0) {
+			record[n] = '\0';
+			text = strchr(record, ';');
+			if (text && sscanf(record, "%*u,%*u,%llu", &us) == 1)
+				size += (unsigned int)printf("[%5llu.%06llu] %.*s\n", us / 1000000,
+							     us % 1000000,
+							     (int)strcspn(text + 1, "\n"), text + 1);
+		}
+		fflush(stdout);
+	}
+	if (printk)
+		fclose(printk);
+	lseek(log, 0, SEEK_END);
+}
+
 /* What the kernel's log says from here on, it says during this test. */
 static void mark_log(const char *name)
 {
-	FILE *log = fopen("/dev/kmsg", "we");
+	FILE *log;
 
+	if (!is_ours) {		/* what it has shown once, it need not repeat at length */
+		show_log();
+		klogctl(SET_LEVEL, NULL, taint() ? HUSHED : LOUD);
+	}
+	log = fopen("/dev/kmsg", "we");
 	if (log) {
 		fprintf(log, "mp1-tests: begin %s\n", name);
 		fclose(log);
@@ -242,19 +321,14 @@ static bool run_test(const struct test *test)
 	return has_passed;
 }
 
-/* What the kernel's flags tell beyond the loading of a module, or NULL */
-static const char *taint(void)
+static void tell_taint(void)
 {
-	static char text[100];
-	unsigned long tainted = 0;
-	FILE *file = fopen("/proc/sys/kernel/tainted", "re");
+	char text[30];
 
-	if (!file || fscanf(file, "%lu", &tainted) != 1 || tainted & ~TAINTED_BY_LOADING) {
-		snprintf(text, sizeof(text), "the kernel is tainted: %lu", tainted);
-		return text;
+	if (taint()) {
+		snprintf(text, sizeof(text), "%lu", taint());
+		tell("tainted", text);
 	}
-	fclose(file);
-	return NULL;
 }
 
 /* What keeps the next test from being fair, or NULL */
@@ -270,7 +344,8 @@ static const char *damage(void)
 	}
 	if (!access("/proc/mp1", F_OK))
 		return "/proc/mp1 is still there after unloading";
-	return taint();
+	tell_taint();
+	return taint() & TAINTED_BEYOND_USE ? "the kernel is no longer sound" : NULL;
 }
 
 /* Why this test cannot run here, or NULL */
@@ -321,8 +396,10 @@ int main(int argc, char **argv)
 		else if (++failed && getenv("MP1_STOP"))
 			break;
 	}
-	if (!is_ours && !damaged && taint())
-		tell("damage", taint());
+	if (!is_ours) {
+		show_log();
+		tell_taint();
+	}
 	tell("over", "");
 	if (failed)
 		unload_module();	/* a test that fails leaves it to the next one */
