@@ -36,9 +36,10 @@ def reason(log: str) -> str:
     """The line that says what is wrong"""
     lines = [line.strip() for line in log.splitlines() if not NOT.search(line)]
     for pattern in REASONS:
-        for line in lines:
-            if re.search(pattern, line):
-                return re.sub(r"(/[\w.+-]+)*/work/", "", line)[:300]
+        found = [line for line in lines if re.search(pattern, line)]
+        if found:  # if there is one in their files, not in the kernel's
+            theirs = (line for line in found if not re.match(r"/(?!.*/work/).*/include/", line))
+            return re.sub(r"(/[\w.+-]+)*/work/", "", next(theirs, found[0]))[:300]
     return ""
 
 
@@ -135,7 +136,7 @@ def make_module(top: str, headers: str, make: Make, said: Dict[str, str]) -> Lis
     elif not build:
         said["problem"] = "no Makefile has obj-m"
         if said.get("make") and "no module" not in said["make"]:
-            said["problem"] = f"make fails: {said['make']}"
+            said["problem"] += f", and make fails: {said['make']}"
     else:
         said["problem"] = f"make fails: {said.get('kbuild') or said.get('make')}"
     return []

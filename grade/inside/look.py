@@ -39,7 +39,8 @@ SYMBOLS = (
 INSTRUCTIONS = re.compile(
     r"\t(in[bwl]?|out[bwl]?|rdmsr|wrmsr|lgdt|lidt|invlpg|swapgs|sysret\w*|iret\w*)(\s|$)"
     r"|\tmov\w*\s+.*%(cr|db)\d")
-TEXT = re.compile(rb"/dev/report|/mp1/|mp1-tests|userapp|/proc/sys|/bin/|TIF_|exit_group|/dev/mem")
+TEXT = re.compile(rb"/dev/report|(?<!/proc)/mp1/|mp1-tests|userapp|/proc/sys|/bin/|TIF_|exit_group"
+                  rb"|/dev/mem")
 
 
 def output(*command: str) -> str:
