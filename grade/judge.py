@@ -58,7 +58,7 @@ class Judge:
         self.work.mkdir(mode=0o700)
         self.built = Built()
         self.lock = threading.Lock()
-        self.reasons: Dict[str, str] = {}  # each stands in a report once
+        self.reasons: Dict[str, str] = {}  # that the terminal has seen
         self.by_name = {criterion.name: criterion for criterion in options.criteria}
         self.rows = complaints.meanings(EXPLAIN)
 
@@ -76,14 +76,9 @@ class Judge:
         elif outcome.why.startswith("the machine"):
             hint = "See what the kernel complained about." if "crashed" in outcome.why else ""
         with self.lock:
-            why = outcome.why
-            if verdict in (MISS, OPEN) and why:
-                first = self.reasons.setdefault(why, outcome.name)
-                if first != outcome.name:
-                    why, hint = f"for the same reason as {first}", ""
-            result = Result(criterion, verdict, why, hint)
+            result = Result(criterion, verdict, outcome.why, hint)
             if self.report.score.add(result) and verdict != NONE:
-                sys.stdout.write(reports.terminal(result))
+                sys.stdout.write(reports.terminal(result.said_once(self.reasons)))
                 sys.stdout.flush()
 
     def run(self, submission: str) -> Report:
@@ -110,6 +105,7 @@ class Judge:
         else:
             self.report.has_module = True
             self._machines()
+        self.report.score.say_once()
         self.report.seconds = time.monotonic() - start
         reports.write(self.report, self.out, digest)
         return self.report
@@ -140,7 +136,7 @@ class Judge:
             words.append(f"rcupdate.rcu_cpu_stall_timeout={21 * slow}")
         if self.kernel.finds_bugs:
             words += ["mp1-thorough", "kasan_multi_shot"]
-        judged: List[Judged] = []
+        judged: Dict[str, Judged] = {}
 
         def judge(kind: str, extra: str) -> None:
             left = self.report.score.missing(kind)
@@ -148,7 +144,7 @@ class Judge:
             worth = {criterion.name for criterion in left if not criterion.beyond}
             started = Machines(self.kernel, self.work, " ".join([*words, extra]).strip(),
                                self.show, self._explain_end)
-            judged.append(started.judge(kind, names, self.work, worth))
+            judged[kind] = started.judge(kind, names, self.work, worth)
 
         virtual = threading.Thread(target=judge, args=("virtual", "watchdog_thresh=1"),
                                    daemon=True)
@@ -158,8 +154,8 @@ class Judge:
         for kind in ("virtual", "real"):
             for criterion in self.report.score.missing(kind):
                 self.show(Outcome(criterion.name, OPEN, "the judge itself has failed"))
-        consoles = sorted(path for part in judged for path in part.consoles)
-        self._judge_log(consoles, judged)
+        parts = [judged[kind] for kind in ("virtual", "real") if kind in judged]
+        self._judge_log([path for part in parts for path in part.consoles], parts)
 
     def _pack_libraries(self) -> None:
         """A program that is linked dynamically needs the libraries of this computer."""

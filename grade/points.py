@@ -44,6 +44,15 @@ class Result:
     def given(self) -> Decimal:
         return self.criterion.points if self.verdict == PASS else Decimal(0)
 
+    def said_once(self, reasons: Dict[str, str]) -> Result:
+        """This, or, if another criterion has the same reason, its name. reasons: all so far"""
+        if self.verdict not in (MISS, OPEN) or not self.why:
+            return self
+        first = reasons.setdefault(self.why, self.criterion.name)
+        if first == self.criterion.name:
+            return self
+        return Result(self.criterion, self.verdict, f"for the same reason as {first}")
+
 
 def read_points(path: Path) -> List[Criterion]:
     criteria: List[Criterion] = []
@@ -92,6 +101,12 @@ class Score:
             return False
         self.results[result.criterion.name] = result
         return True
+
+    def say_once(self) -> None:
+        """Let each reason stand where it comes first, whichever machine was faster."""
+        reasons: Dict[str, str] = {}
+        for result in list(self.in_order()):
+            self.results[result.criterion.name] = result.said_once(reasons)
 
     def in_order(self) -> Iterable[Result]:
         return (self.results[c.name] for c in self.criteria if c.name in self.results)
