@@ -38,6 +38,9 @@ CRASHES = (
     ("Unable to handle kernel pointer dereference in virtual kernel address space",
      "invalid address"),
     ("illegal operation: 0001 ilc:1 [#1] SMP", "never set"),
+    ("WARNING: CPU: 0 PID: 77 at mm/page_alloc.c:5634 __alloc_pages+0x2a9/0x330", "Limit"),
+    ("WARNING: CPU: 0 PID: 77 at mm/maccess.c:233 __copy_overflow+0x2b/0x30", "its size"),
+    ("WARNING: CPU: 0 PID: 77 at lib/vsprintf.c:2770 vsnprintf+0x43b/0x520", "scnprintf"),
     ("list_add corruption. next->prev should be prev (ffff), but was dead000000000122.", "lock"),
 )
 
