@@ -177,8 +177,8 @@ class Judge:
         lines = dict(zip(places, build.lines(self.work / "mp1.ko", places, self.sandbox)))
         return [complaints.explain(c, lines.get(c.frame, ""), self.rows) for c in found]
 
-    def _explain_end(self, console: Path) -> str:
-        found = self._read([console])
+    def _explain_end(self, console: Path, name: str) -> str:
+        found = [c for c in self._read([console]) if c.during == name]
         if not found:
             return ("the machine stopped without a word: it hung, restarted, or the test program "
                     "was killed")

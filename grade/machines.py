@@ -48,7 +48,7 @@ class Machines:
     built: Path  # mp1.ko, userapp, and tree, the libraries that it may need
     parameters: str
     show: Callable[[Outcome], None]
-    explain_end: Callable[[Path], str]  # a console: why the machine ended
+    explain_end: Callable[[Path, str], str]  # a console, a criterion: why the machine ended
 
     def judge(self, kind: str, names: Sequence[str], work: Path,
               worth: Collection[str] = ()) -> Judged:
@@ -91,7 +91,7 @@ class Machines:
                 # Without a first criterion, the test program itself was ended.
                 name = protocol.current or left[0]
                 left.remove(name)
-                self.show(Outcome(name, MISS, self.explain_end(console)))
+                self.show(Outcome(name, MISS, self.explain_end(console, name)))
         return judged
 
 

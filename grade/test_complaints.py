@@ -84,6 +84,14 @@ class Words(unittest.TestCase):
                     "Kernel panic - not syncing: Fatal exception", CPU)
         self.assertEqual([c.what for c in got], ["BUG: kernel NULL pointer dereference"])
 
+    def test_what_stopped_an_overflow(self) -> None:
+        got = found(MARK, "detected buffer overflow in strcat",
+                    "kernel BUG at lib/string_helpers.c:1027!",
+                    *block("invalid opcode: 0000 [#1] PREEMPT SMP NOPTI"),
+                    "Kernel panic - not syncing: Fatal exception")
+        self.assertEqual([c.what for c in got], ["detected buffer overflow in strcat"])
+        self.assertIn("past the end", explain(got[0], "", ROWS).meaning)
+
     def test_where_it_happened_counts_more_than_who_called(self) -> None:
         got = found("BUG: unable to handle page fault for address: 1", CPU,
                     "RIP: 0010:show+0x2a/0x80 [theirs]", *TRACE)

@@ -63,7 +63,7 @@ class Boots(unittest.TestCase):
             found[outcome.name] = (outcome.verdict, outcome.why)
 
         kernel = Kernel("k", self.top, self.top)
-        judge = Machines(kernel, self.top, "", show, lambda _: "the machine crashed")
+        judge = Machines(kernel, self.top, "", show, lambda *_: "the machine crashed")
         self.judged = judge.judge("real", ["a", "b"], self.top, ["a", "b"])
         return found
 
