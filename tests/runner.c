@@ -117,7 +117,12 @@ static void show_log(void)
 	}
 	printk = fopen("/proc/sys/kernel/printk", "re");
 	if (printk && fscanf(printk, "%u", &level) == 1 && level != LOUD) {
-		while (size < 1 << 16 && (n = read(log, record, sizeof(record) - 1)) > 0) {
+		while (size < 1 << 16) {
+			n = read(log, record, sizeof(record) - 1);
+			if (n < 0 && errno == EPIPE)
+				continue;	/* the oldest was overwritten */
+			if (n <= 0)
+				break;
 			record[n] = '\0';
 			text = strchr(record, ';');
 			if (text && sscanf(record, "%*u,%*u,%llu", &us) == 1)
