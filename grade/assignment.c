@@ -459,7 +459,7 @@ TEST(shows_the_user_time, .parameters = "", .seconds = 120)
 	if (tell_unit(shown, user))
 		return;
 	ck_assert_msg(!is_in_some_unit(shown, both),
-		      "the list counts time in the kernel as well: %.0f for %.2f s of %.2f s in all",
+		      "the list also counts time in the kernel: %.0f for %.2f s of %.2f s in all",
 		      shown, user / SEC, both / SEC);
 	ck_abort_msg("the list shows %.0f for %.2f s of user time; no unit makes that right", shown,
 		     user / SEC);
@@ -997,7 +997,7 @@ TEST(frees_its_memory, .parameters = NOT_LOADED, .seconds = 180, .needs = "/proc
 	if (lost >= 0)		/* such a kernel does not reuse freed memory for a while */
 		grown = 0;
 	ck_assert_msg(grown < MANY * rounds / 2 && lost <= 0,
-		      "%d registrations and reads left %ld allocations after the module was unloaded",
+		      "%d registrations and reads left %ld allocations after unloading",
 		      MANY * rounds, lost > 0 ? lost : grown);
 }
 
@@ -1062,11 +1062,11 @@ static void userapp_still_runs(int64_t used, int64_t ns)
 	char text[100];
 
 	if (computes)
-		snprintf(text, sizeof(text), "userapp still computes after %lld s; this computer is slow",
-			 (long long)(ns / SEC));
+		snprintf(text, sizeof(text), "userapp still computes after %lld s; this computer "
+			 "is slow", (long long)(ns / SEC));
 	else
-		snprintf(text, sizeof(text), "userapp does not end: in %lld s, it computed for %.1f s. "
-			 "Does it wait?", (long long)(ns / SEC), (double)used / SEC);
+		snprintf(text, sizeof(text), "userapp does not end: in %lld s, it computed for "
+			 "%.1f s. Does it wait?", (long long)(ns / SEC), (double)used / SEC);
 	spew(ENDS_LATE, text);
 	ends_late(computes, text);
 }

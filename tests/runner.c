@@ -126,8 +126,8 @@ static void show_log(void)
 			record[n] = '\0';
 			text = strchr(record, ';');
 			if (text && sscanf(record, "%*u,%*u,%llu", &us) == 1)
-				size += (unsigned int)printf("[%5llu.%06llu] %.*s\n", us / 1000000,
-							     us % 1000000,
+				size += (unsigned int)printf("[%5llu.%06llu] %.*s\n",
+							     us / 1000000, us % 1000000,
 							     (int)strcspn(text + 1, "\n"), text + 1);
 		}
 		fflush(stdout);
