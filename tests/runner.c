@@ -125,10 +125,11 @@ static void show_log(void)
 				break;
 			record[n] = '\0';
 			text = strchr(record, ';');
-			if (text && sscanf(record, "%*u,%*u,%llu", &us) == 1)
-				size += (unsigned int)printf("[%5llu.%06llu] %.*s\n",
-							     us / 1000000, us % 1000000,
-							     (int)strcspn(text + 1, "\n"), text + 1);
+			if (!text || sscanf(record, "%*u,%*u,%llu", &us) != 1)
+				continue;
+			text[strcspn(text, "\n")] = '\0';
+			size += (unsigned int)printf("[%5llu.%06llu] %s\n", us / 1000000,
+						     us % 1000000, text + 1);
 		}
 		fflush(stdout);
 	}
