@@ -1032,14 +1032,14 @@ static void run_userapp(void *argument)
 /* @other is registered as well: its line shows that the list was read. */
 static void userapp_has_ended(struct userapp *app, int status, pid_t other, bool must_print)
 {
-	char *output = slurp(app->path);
+	char *output = slurp(app->path), *shown = output[0] ? output : "nothing";
 	bool prints = find(output, app->pid, NULL), has_read = find(output, other, NULL);
 
 	ck_assert_msg(WIFEXITED(status), "userapp was killed by signal %d: %.200s",
 		      WTERMSIG(status), output);
 	ck_assert_msg(WEXITSTATUS(status) != 127 || output[0], "userapp does not start");
 	ck_assert_msg(app->was_listed || (prints && has_read),
-		      "userapp does not register itself; it prints: %.200s", output);
+		      "userapp does not register itself; it prints: %.200s", shown);
 	ck_assert_msg(prints || !must_print,
 		      "userapp does not print its own line of the list; it prints: %.200s", output);
 	free(output);
