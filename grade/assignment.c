@@ -1041,7 +1041,7 @@ static void userapp_has_ended(struct userapp *app, int status, pid_t other, bool
 	ck_assert_msg(app->was_listed || (prints && has_read),
 		      "userapp does not register itself; it prints: %.200s", shown);
 	ck_assert_msg(prints || !must_print,
-		      "userapp does not print its own line of the list; it prints: %.200s", output);
+		      "userapp does not print its own line of the list; it prints: %.200s", shown);
 	free(output);
 }
 
