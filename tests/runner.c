@@ -339,19 +339,55 @@ static void tell_taint(void)
 	}
 }
 
+/* A line of /proc/meminfo, in KiB */
+static long memory(const char *name)
+{
+	FILE *file = fopen("/proc/meminfo", "re");
+	char line[100];
+	long kib = 0;
+
+	while (file && fgets(line, sizeof(line), file))
+		if (!strncmp(line, name, strlen(name)))
+			sscanf(line, "%*s %ld", &kib);
+	if (file)
+		fclose(file);
+	return kib;
+}
+
+/* Files and folders in /proc that are no process's */
+static int files_in_proc(void)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	int n = 0;
+
+	while (proc && (entry = readdir(proc)))
+		n += entry->d_name[0] > '9';
+	if (proc)
+		closedir(proc);
+	return n;
+}
+
 /* What keeps the next test from being fair, or NULL */
-static const char *damage(void)
+static const char *damage(int files)
 {
 	static char text[100];
 	int err = unload_module();
+	long left, total = memory("MemTotal:");
 
 	sleep((unsigned int)(period() / SEC) + 1);	/* what it has left may come to life */
 	if (err && err != ENOENT) {
 		snprintf(text, sizeof(text), "the module cannot be unloaded: %s", strerror(err));
 		return text;
 	}
-	if (!access("/proc/mp1", F_OK))
-		return "/proc/mp1 is still there after unloading";
+	if (files_in_proc() > files)
+		return "the module's file is still there after unloading";
+	left = memory("MemAvailable:");
+	if (left < total / 3) {
+		snprintf(text, sizeof(text), "of %ld MB of memory, %ld are left", total >> 10,
+			 left >> 10);
+		return text;
+	}
 	tell_taint();
 	return taint() & TAINTED_BEYOND_USE ? "the kernel is no longer sound" : NULL;
 }
@@ -371,7 +407,7 @@ static const char *why_not(const struct test *test)
 /* Arguments: names of tests or topics */
 int main(int argc, char **argv)
 {
-	int passed = 0, failed = 0, skipped = 0, i;
+	int passed = 0, failed = 0, skipped = 0, files = files_in_proc(), i;
 	const struct test *test;
 	const char *damaged = NULL;
 	FILE *report;
@@ -392,7 +428,7 @@ int main(int argc, char **argv)
 			tell("why", why);
 			continue;
 		}
-		damaged = !is_ours && passed + failed ? damage() : NULL;
+		damaged = !is_ours && passed + failed ? damage(files) : NULL;
 		if (damaged) {
 			tell("damage", damaged);
 			break;
