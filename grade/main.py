@@ -72,7 +72,8 @@ def judge_one(options: argparse.Namespace, criteria: List[points.Criterion]) -> 
     kernel = prepared(options.prepared) if options.prepared else find_kernel(options.kernel)
     sandbox = Sandbox(kernel, options.unsafe)
     pool = ThreadPoolExecutor(1)
-    tests = pool.submit(lambda: None if options.prepared else build_tests(kernel))  # while the submission is built
+    # while the submission is built
+    tests = pool.submit(lambda: None if options.prepared else build_tests(kernel))
     try:
         sandbox.check()
         out.mkdir(parents=True, exist_ok=True)
