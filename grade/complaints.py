@@ -124,7 +124,10 @@ def complaints(logs: Iterable[str], module: str, names: Collection[str]) -> List
     seen: Dict[Tuple[str, str], Complaint] = {}
     for log in logs:
         kept, _ = kernel_log.without_ignored(log, module)
-        for found in _Reader(module, names).read(lines_of("\n".join(kept))):
+        # Before this line, no module is loaded: a boot that failed, on a busy computer
+        start = next((n for n, line in enumerate(kept) if "mp1-tests: log begin" in line),
+                     len(kept))
+        for found in _Reader(module, names).read(lines_of("\n".join(kept[start:]))):
             if "KCSAN" in found.what and not found.frame:
                 continue  # the kernel has races of its own
             key = (found.what, found.frame.replace("RIP ", ""))

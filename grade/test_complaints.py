@@ -45,8 +45,9 @@ CRASHES = (
 )
 
 
-def found(*lines: str) -> List[Complaint]:
-    log = "\r\n".join(f"[    1.{number:06}] {line}" for number, line in enumerate(lines))
+def found(*lines: str, boot: Tuple[str, ...] = ()) -> List[Complaint]:
+    log = "\r\n".join(f"[    1.{number:06}] {line}" for number, line in
+                      enumerate([*boot, "mp1-tests: log begin", *lines]))
     return complaints([log], "theirs", {"a_test", "b_test"})
 
 
@@ -83,6 +84,11 @@ class Words(unittest.TestCase):
         got = found(*block("BUG: kernel NULL pointer dereference, address: 0000000000000000"),
                     "Kernel panic - not syncing: Fatal exception", CPU)
         self.assertEqual([c.what for c in got], ["BUG: kernel NULL pointer dereference"])
+
+    def test_a_boot_that_failed_is_not_the_modules_fault(self) -> None:
+        panic = block("Kernel panic - not syncing: IO-APIC + timer doesn't work!")
+        self.assertEqual(found(MARK, "theirs: fine", boot=panic), [])
+        self.assertEqual(len(found(MARK, *panic, "mp1-tests: log begin")), 1)
 
     def test_what_stopped_an_overflow(self) -> None:
         got = found(MARK, "detected buffer overflow in strcat",
