@@ -9,6 +9,7 @@ What comes back is a file, whose frames (inside/frames.py) are checked here.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -19,7 +20,7 @@ from typing import Dict, List, Mapping, Optional, Sequence
 
 from inside import frames
 from kernels import CACHE, Kernel, Refused
-from users import User, end_group, memory, size_of
+from users import User, disk, end_group, memory
 
 INSIDE = Path(__file__).resolve().parent / "inside"
 PYTHON = "/usr/bin/python3"
@@ -60,6 +61,7 @@ class Sandbox:
 
     def __post_init__(self) -> None:
         self.user = User()
+        self.notes: List[str] = []  # what is to be said of how the submission came here
         self.scratch = Path(tempfile.mkdtemp(prefix="mp1-grade."))
         self.scratch.chmod(0o711)
         self._judge = self.scratch / "judge"
@@ -81,11 +83,14 @@ class Sandbox:
     def _link_headers(self) -> None:
         """Without a view of its own, the headers must be where Makefiles look for them."""
         link = Path("/lib/modules", os.uname().release, "build")
-        if link.is_symlink() and CACHE in Path(os.readlink(link)).parents:
-            link.unlink()
+        target = self.kernel.folder / "build"
+        if link.is_symlink() and re.search(r"/mp1/kernels/[^/]+/build$", os.readlink(link)):
+            if link.resolve() == target.resolve():
+                return
+            link.unlink()  # ours, for another kernel
         if not os.path.lexists(link):
             link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(self.kernel.folder / "build")
+            link.symlink_to(target)
 
     def close(self) -> None:
         self.user.close()
@@ -115,28 +120,36 @@ class Sandbox:
         work.chmod(0o711)
         user = 0 if own else self.user.uid
         try:
-            command = self._confine(user, seconds) + [module, *arguments]
+            command = self._confine(user, seconds, network) + [module, *arguments]
             if self.unsafe:
                 home = work / "submission"
                 home.mkdir(mode=0o700)
                 os.chown(home, user, user)
-                command += map(str, inputs.values())
+                command += (str(path if own else self._lend(path, work)) for path in
+                            inputs.values())
             else:
                 home = Path("/submission")
                 command = [*self._view(inputs, network), *command,
                            *(f"/input/{name}" for name in inputs)]
             return self._watch(command, home, work, sizes or {"works": 10}, seconds, network)
         finally:
-            if self.unsafe:
-                self.user.end_processes()
+            self.user.end_processes()
             shutil.rmtree(work, ignore_errors=True)
 
-    def _confine(self, user: int, seconds: int) -> List[str]:
+    def _lend(self, path: Path, work: Path) -> Path:
+        """A copy that this submission's user can read, and no other one's"""
+        copy = work / path.name
+        shutil.copyfile(path, copy)
+        os.chown(copy, 0, self.user.uid)
+        copy.chmod(0o640)
+        return copy
+
+    def _confine(self, user: int, seconds: int, network: bool) -> List[str]:
         judge = str(self._judge) if self.unsafe else "/judge"
         # Before Linux 5.14, all processes of the caller's count, wherever they run.
         processes = self.limits.processes * (1 if self.user.uid else 8)
-        bounds = (user, processes, self.limits.address_mib, seconds,
-                  self.limits.file_mib)
+        bounds = (user, processes, self.limits.address_mib, seconds, self.limits.file_mib,
+                  "yes" if network else "no")
         python = [PYTHON, "-I", "-S"]
         return [*python, f"{judge}/inside/confine.py", *map(str, bounds), *python, "-c", START,
                 judge]
@@ -144,8 +157,8 @@ class Sandbox:
     def _view(self, inputs: Mapping[str, Path], network: bool) -> List[str]:
         """bubblewrap, with all that is to be seen"""
         release = os.uname().release
-        view = ["bwrap", "--die-with-parent", "--new-session", "--unshare-ipc", "--unshare-pid",
-                "--unshare-uts", "--unshare-cgroup-try"]
+        view = ["bwrap", "--die-with-parent", "--new-session", "--as-pid-1", "--unshare-ipc",
+                "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try"]
         if self.user.uid:
             view += ["--cap-drop", "ALL"]
             for capability in ("SETUID", "SETGID", "DAC_READ_SEARCH", "SYS_RESOURCE"):
@@ -154,7 +167,10 @@ class Sandbox:
             view += ["--unshare-user"]
         if not network:
             view += ["--unshare-net"]
-        made = set()
+        made = {Path("/tmp")}
+        half = str(self.limits.folder_mib * 2**19)
+        for folder in ("/tmp", "/submission"):  # first: a cache may be below /tmp
+            view += ["--perms", "1777", "--size", half, "--tmpfs", folder]
         for folder in ("/etc", "/input", "/judge", "/usr/src", f"/usr/lib/modules/{release}",
                        str(CACHE), str(self.kernel.headers)):
             for parent in [*reversed(Path(folder).parents), Path(folder)]:
@@ -180,9 +196,6 @@ class Sandbox:
                  "--proc", "/proc", "--dev", "/dev", "--ro-bind", str(self._judge), "/judge"]
         for name, path in inputs.items():
             view += ["--ro-bind", str(path), f"/input/{name}"]
-        half = str(self.limits.folder_mib * 2**19)
-        for folder in ("/tmp", "/submission"):
-            view += ["--perms", "1777", "--size", half, "--tmpfs", folder]
         return [*view, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/submission"]
 
     def _watch(self, command: Sequence[str], home: Path, work: Path, sizes: Mapping[str, int],
@@ -208,8 +221,7 @@ class Sandbox:
                         ended = self._excess(process.pid, home, deadline)
             finally:
                 end_group(process.pid)
-                if self.unsafe:
-                    self.user.end_processes()
+                self.user.end_processes()
                 process.wait()
             out.seek(0)
             log.seek(0)
@@ -225,6 +237,6 @@ class Sandbox:
             return "slow"
         if memory(self.user.uid, pid) > self.limits.memory_mib:
             return "memory"
-        if self.unsafe and size_of(home) > self.limits.folder_mib:
+        if self.unsafe and self.user.uid and disk(self.user.uid, home) > self.limits.folder_mib:
             return "disk"
         return ""

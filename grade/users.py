@@ -7,11 +7,12 @@ import os
 import signal
 import subprocess
 import time
+from itertools import chain
 from pathlib import Path
-from typing import Dict, IO, Iterator, List, Optional, Set
+from typing import Dict, IO, Iterator, List, Optional, Set, Tuple
 
 FIRST, COUNT = 61184, 500  # systemd's range for such users, which adduser leaves alone
-SHARED = ("/tmp", "/var/tmp", "/dev/shm")  # where every user can write
+SHARED = ("/tmp", "/var/tmp", "/dev/shm", "/run/lock")  # where every user can write
 
 
 class User:
@@ -101,6 +102,23 @@ def processes_of(uid: int) -> List[int]:
             and not status.get("State", "").startswith("Z")]
 
 
+def _shared(pid: int, seen: Set[str]) -> int:
+    """KiB of shared memory that was asked for. It may be in use although no process maps it."""
+    kib = 0
+    try:
+        with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as file:
+            for line in file:
+                if line.endswith("/dev/zero (deleted)\n"):
+                    area, _, _, _, inode, _ = line.split(None, 5)
+                    start, _, end = area.partition("-")
+                    if inode not in seen:
+                        kib += (int(end, 16) - int(start, 16)) >> 10
+                    seen.add(inode)
+    except OSError:
+        pass
+    return kib
+
+
 def memory(uid: int, ancestor: int) -> int:
     """MiB that the processes of a user use, or those that descend from a process."""
     everything = _all()
@@ -112,23 +130,38 @@ def memory(uid: int, ancestor: int) -> int:
         grown = not children <= ours
         ours |= children
     kib = 0
+    shared: Set[str] = set()
     for pid, status in everything.items():
         if pid in ours or (uid and status.get("Uid", "x").split()[0] == str(uid)):
-            for key in ("RssAnon", "RssShmem"):
+            for key in ("RssAnon", "RssShmem", "VmPTE", "VmSwap"):
                 kib += int((status.get(key) or "0").split()[0])
+            kib += _shared(pid, shared)
     return kib >> 10
 
 
-def size_of(folder: Path) -> int:
-    """MiB in a folder, without following links"""
-    total = 0
-    for parent, _, files in os.walk(folder):
-        for name in files:
+def _open(uid: int) -> Iterator[str]:
+    """What processes of a user hold, whether it has a name or not"""
+    for pid in processes_of(uid):
+        for kind in ("fd", "map_files"):
+            folder = f"/proc/{pid}/{kind}"
             try:
-                total += os.lstat(os.path.join(parent, name)).st_blocks * 512
+                yield from (f"{folder}/{name}" for name in os.listdir(folder))
             except OSError:
                 pass
-    return total >> 20
+
+
+def disk(uid: int, home: Path) -> int:
+    """MiB of a user's files: in its home, in the folders of all, and open ones without a name"""
+    found: Dict[Tuple[int, int], int] = {}
+    inside = (os.path.join(parent, name) for parent, _, files in os.walk(home) for name in files)
+    for path in chain(inside, files_of(uid), _open(uid)):
+        try:
+            status = os.stat(path, follow_symlinks=path.startswith("/proc/"))
+        except OSError:
+            continue
+        if status.st_uid == uid:
+            found[status.st_dev, status.st_ino] = status.st_blocks * 512
+    return sum(found.values()) >> 20
 
 
 def end_group(pid: int) -> None:
