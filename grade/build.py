@@ -51,6 +51,7 @@ def build(submission: Path, sandbox: Sandbox, folder: Path, log: Path) -> Built:
                                 *sandbox.kernel.words], {"submission": submission}, SIZES)
     log.write_bytes(ran.log)
     built = understand(ran.frames.get("said", b""))
+    built.notes[:0] = sandbox.notes
     if ran.ended:
         built.problem = ENDED[ran.ended].format(seconds=limits.seconds, memory=limits.memory_mib,
                                                 disk=limits.folder_mib)
@@ -84,7 +85,7 @@ def understand(data: bytes) -> Built:
             make_says=clean(str(said.get("make", "")), 400),
             by_kbuild=said.get("by") == "kbuild",
             program_says=clean(str(said.get("program", "")), 400))
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return Built(problem="" if data else ENDED["killed"])
 
 
@@ -96,7 +97,7 @@ def look(built: Built, module: Path, sandbox: Sandbox) -> None:
         assert isinstance(signs, list)
         built.name = str(facts["name"])
         built.signs = [clean(str(sign), 200) for sign in signs[:20]]
-    except (KeyError, ValueError, TypeError, AssertionError):
+    except (KeyError, ValueError, TypeError, AssertionError, RecursionError):
         built.signs = ["it cannot be looked at; see build.log"]
     if not re.fullmatch(r"[A-Za-z0-9_]{1,55}", built.name):
         built.problem = "the module has no name, or an odd one"
@@ -110,6 +111,6 @@ def lines(module: Path, places: Sequence[str], sandbox: Sandbox) -> List[str]:
     try:
         found = json.loads(ran.frames["lines"])
         names = [clean(str(line), 100) for line in found]
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, RecursionError):
         names = []
     return names if len(names) == len(places) else [""] * len(places)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict
 from urllib.parse import unquote
 
-from sandbox import Ran, Sandbox
+from sandbox import Sandbox
 from text import clean
 
-SIZES = {"input": 160 << 20, "problem": 2000}
+SIZES = {"input": 160 << 20, "problem": 2000, "note": 2000}
 WHY = {
     "slow": "it could not be read in time",
     "memory": "reading it takes too much memory",
@@ -54,40 +54,33 @@ def is_address(text: str) -> bool:
                 or (re.match(r"[\w.-]+@[\w.-]+:", text) and not Path(text).exists()))
 
 
-def is_repository(path: Path) -> bool:
-    """A bare one; one with files is judged as the folder that it is."""
-    return all((path / part).exists() for part in ("HEAD", "objects", "refs"))
-
-
 def take_in(submission: str, sandbox: Sandbox) -> Path:
     """Put it into the sandbox's scratch folder."""
-    if is_address(submission):
+    if is_address(submission) and not submission.startswith("file://"):
         address = parse_address(submission)
-        inputs: Dict[str, Path] = {}
-        if address.repository.startswith("file://"):
-            inputs = {"repository": existing(unquote(address.repository[len("file://"):]))}
-        ran = clone(address, inputs, sandbox)
+        words = [address.repository, address.branch, address.folder]
+        ran = sandbox.run("clone", words, {}, SIZES, seconds=300, own=True, network=True)
     else:
-        path = existing(submission)
-        if path.is_dir() and is_repository(path):
-            ran = clone(Address(str(path)), {"repository": path}, sandbox)
-        elif path.is_dir() or path.is_file():
-            ran = sandbox.run("pack", [], {"submission": path}, SIZES, own=True)
-        else:
+        # A repository without files as well: a student can have written all that is in it, so git
+        # opens it later, where it reaches neither keys nor the network.
+        path = existing(unquote(re.sub("^file://", "", submission))
+                        if submission.startswith("file://") else submission)
+        if not path.is_dir() and not path.is_file():
             raise NotTaken("it is neither a file nor a folder")
+        ran = sandbox.run("pack", [], {"submission": path}, SIZES, own=True)
     if "problem" in ran.frames:
         raise NotTaken(clean(str(json.loads(ran.frames["problem"]))))
     if "input" not in ran.frames:
         raise NotTaken(WHY.get(ran.ended, "it cannot be read"))
+    if "note" in ran.frames:
+        sandbox.notes.append(clean(str(json.loads(ran.frames["note"])), 300))
     target = sandbox.scratch / "input"
+    target.touch(0o600)
     target.write_bytes(ran.frames["input"])
-    target.chmod(0o644)
+    if sandbox.user.uid:  # its user may read it, and no other submission's
+        os.chown(target, 0, sandbox.user.uid)
+        target.chmod(0o640)
     return target
-
-
-def clone(address: Address, inputs: Dict[str, Path], sandbox: Sandbox) -> Ran:
-    words = [address.repository, address.branch, address.folder]
-    return sandbox.run("clone", words, inputs, SIZES, seconds=300, own=True, network=True)
 
 
 def existing(text: str) -> Path:

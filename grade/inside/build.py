@@ -28,13 +28,14 @@ REASONS = (
     r"undefined!", r"cannot find -l|cannot find entry", r"No rule to make target",
     r"missing separator|\*\*\* (?!.*Error \d)",
     r": (Permission denied|not found|No such file or directory|command not found)", r"\bKilled\b",
+    r"^fatal: ",
 )
 NOT = re.compile(r"^make.*Error \d+( \(ignored\))?$|recipe for target")
 
 
 def reason(log: str) -> str:
     """The line that says what is wrong"""
-    lines = [line.strip() for line in log.splitlines() if not NOT.search(line)]
+    lines = [line.strip()[:1000] for line in log.splitlines() if not NOT.search(line)]
     for pattern in REASONS:
         found = [line for line in lines if re.search(pattern, line)]
         if found:  # if there is one in their files, not in the kernel's
@@ -194,11 +195,19 @@ def build(headers: str, make: Make, submission: str) -> Tuple[Dict[str, str], Li
     home = os.getcwd()
     provide_compiler(headers, home)
     os.makedirs(os.path.join(home, "unpacked"))
+    unpacked = os.path.join(home, "unpacked")
     try:
-        unpack(submission, os.path.join(home, "unpacked"), notes)
-        top = tree.settle(os.path.join(home, "unpacked"), os.path.join(home, "work"))
+        unpack(submission, unpacked, notes)
     except Unpacking as error:
         return {"problem": str(error)}, notes, "", ""
+    repository = tree.repository(unpacked)
+    if repository:
+        unpacked = os.path.join(home, "cloned")
+        os.environ.update(GIT_CONFIG_GLOBAL="/dev/null", GIT_CONFIG_NOSYSTEM="1")
+        failed = make.run(["git", "clone", "-q", f"file://{repository}", unpacked], home, 0.4)
+        if failed:
+            return {"problem": f"git cannot open the repository: {failed}"}, notes, "", ""
+    top = tree.settle(unpacked, os.path.join(home, "work"))
     gone = tree.clear(top)
     if gone:
         notes.append("built before, and not used: " + ", ".join(gone[:5]))

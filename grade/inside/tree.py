@@ -49,16 +49,28 @@ def clear(top: str) -> List[str]:
     return gone
 
 
+def descend(top: str) -> str:
+    """Into the only folder, as far as it goes"""
+    while True:
+        here = os.listdir(top)
+        if len(here) != 1 or os.path.islink(os.path.join(top, here[0])) or \
+           not os.path.isdir(os.path.join(top, here[0])):
+            return top
+        top = os.path.join(top, here[0])
+
+
+def repository(top: str) -> str:
+    """The path of a bare git repository, or nothing"""
+    top = descend(top)
+    if not all(os.path.exists(os.path.join(top, part)) for part in ("HEAD", "objects", "config")):
+        return ""
+    os.makedirs(os.path.join(top, "refs"), exist_ok=True)  # archives may lack empty folders
+    return top
+
+
 def settle(top: str, where: str) -> str:
     """Move the part that matters to a path that kbuild takes. Return: that path"""
-    while True:
-        here = [name for name in os.listdir(top)]
-        if len(here) != 1 or not os.path.isdir(os.path.join(top, here[0])):
-            break
-        if os.path.islink(os.path.join(top, here[0])):
-            break
-        top = os.path.join(top, here[0])
-    os.rename(top, where)
+    os.rename(descend(top), where)
     for folder in build_folders(where):
         if ODD.search(folder):
             plain = where + "-module"
