@@ -2,6 +2,7 @@
 """What people hand in, unpacked: needs neither sandbox nor machine."""
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import stat
@@ -125,8 +126,9 @@ class Unpack(unittest.TestCase):
     def test_reasons(self) -> None:
         for data, why in ((b"Rar!\x1a\x07", r"\.rar"), (b"7z\xbc\xaf", r"\.7z"),
                           (b"int x;", "neither"), (b"", "neither"),
-                          (zipped(FILES)[:60], "neither|damaged"),
-                          (tarred(FILES, "w:gz")[:80], "damaged|neither")):
+                          (zipped(FILES)[:60], "damaged"),
+                          (tarred(FILES, "w:gz")[:80], "damaged"),
+                          (gzip.compress(b"int x;"), "damaged, or")):
             with self.subTest(why):
                 self.setUp()
                 with self.assertRaisesRegex(Unpacking, why):

@@ -2,6 +2,7 @@
 """In the sandbox: turn what was handed in into a tree, whatever it is and is called."""
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ MOST_ENTRIES = 20000
 # What operating systems and tools add
 JUNK = re.compile(r"(^|/)(__MACOSX|\.DS_Store|\._[^/]*|Thumbs\.db|desktop\.ini|\.git|\.svn)(/|$)")
 OTHERS = ((b"Rar!", ".rar"), (b"7z\xbc\xaf", ".7z"), (b"\x28\xb5\x2f\xfd", ".zst"))
+PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
 DEEPEST = 5
 
 
@@ -39,47 +41,50 @@ def write(path: str, source: IO[bytes], executable: bool) -> None:
         pass  # one name for a file and a folder
 
 
-def unpack_zip(path: str, top: str) -> None:
+def make_folder(path: str) -> None:
     try:
-        archive = zipfile.ZipFile(path)
-        entries = archive.infolist()
-        if len(entries) > MOST_ENTRIES:
+        os.makedirs(path, exist_ok=True)
+    except (NotADirectoryError, FileExistsError):
+        pass  # one name for a file and a folder
+
+
+def unpack_zip(path: str, top: str) -> None:
+    with zipfile.ZipFile(path) as archive:
+        if len(archive.infolist()) > MOST_ENTRIES:
             raise Unpacking(f"it has more than {MOST_ENTRIES} entries")
-        for entry in entries:
+        for entry in archive.infolist():
             mode = entry.external_attr >> 16
-            if entry.is_dir() or JUNK.search(entry.filename) or stat.S_ISLNK(mode):
+            if JUNK.search(entry.filename) or stat.S_ISLNK(mode):
+                continue
+            if entry.flag_bits & 1:
+                raise Unpacking("the .zip has a password")
+            if entry.is_dir():
+                make_folder(inside(top, entry.filename))
                 continue
             with archive.open(entry) as source:
                 write(inside(top, entry.filename), source, bool(mode & 0o100))
-    except RuntimeError:
-        raise Unpacking("the .zip has a password") from None
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError) as error:
-        raise Unpacking(f"the .zip is damaged: {error}") from None
 
 
 def unpack_tar(path: str, top: str) -> None:
     links: List[Tuple[str, str]] = []
-    try:
-        with tarfile.open(path, "r:*") as archive:
-            for count, entry in enumerate(archive):
-                if count >= MOST_ENTRIES:
-                    raise Unpacking(f"it has more than {MOST_ENTRIES} entries")
-                if JUNK.search(entry.name):
-                    continue
-                target = inside(top, entry.name)
-                if entry.isdir():
-                    os.makedirs(target, exist_ok=True)
-                elif entry.issym():
-                    links.append((target, entry.linkname))
-                elif entry.isreg() or entry.islnk():
-                    source = archive.extractfile(entry)
-                    if source:
-                        write(target, source, bool(entry.mode & 0o100))
-    except (tarfile.TarError, EOFError, KeyError, ValueError, FileExistsError) as error:
-        raise Unpacking(f"the archive is damaged: {error}") from None
+    with tarfile.open(path, "r:*") as archive:
+        for count, entry in enumerate(archive):
+            if count >= MOST_ENTRIES:
+                raise Unpacking(f"it has more than {MOST_ENTRIES} entries")
+            if JUNK.search(entry.name):
+                continue
+            target = inside(top, entry.name)
+            if entry.isdir():
+                make_folder(target)
+            elif entry.issym():
+                links.append((target, entry.linkname))
+            elif entry.isreg() or entry.islnk():
+                source = archive.extractfile(entry)
+                if source:
+                    write(target, source, bool(entry.mode & 0o100))
     for target, where in links:  # last, so that nothing is written through one
-        if not os.path.lexists(target):
-            os.makedirs(os.path.dirname(target), exist_ok=True)
+        make_folder(os.path.dirname(target))
+        if os.path.isdir(os.path.dirname(target)) and not os.path.lexists(target):
             os.symlink(where, target)
 
 
@@ -90,19 +95,27 @@ def kind(path: str) -> str:
     for magic, name in OTHERS:
         if start.startswith(magic):
             return name
-    if zipfile.is_zipfile(path) and start.startswith(b"PK"):
+    if start.startswith((b"PK\3\4", b"PK\5\6")):
         return "zip"
     try:
         if os.path.getsize(path) and tarfile.is_tarfile(path):
             return "tar"
-    except (EOFError, OSError, ValueError):
+    except Exception:  # zlib, lzma and others have errors of their own
         pass
-    return ""
+    return "damaged" if start.startswith(PACKED) else ""
+
+
+def is_file(path: str) -> bool:
+    """Not a link, nor a FIFO, where reading would wait"""
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except OSError:
+        return False
 
 
 def files(top: str) -> List[str]:
     return [os.path.join(folder, name) for folder, _, names in os.walk(top) for name in names
-            if not JUNK.search(name) and not os.path.islink(os.path.join(folder, name))]
+            if not JUNK.search(name) and is_file(os.path.join(folder, name))]
 
 
 def unpack(path: str, top: str, notes: List[str], depth: int = 0) -> None:
@@ -113,16 +126,22 @@ def unpack(path: str, top: str, notes: List[str], depth: int = 0) -> None:
             unpack_zip(path, top)
         elif what == "tar":
             unpack_tar(path, top)
+        elif what == "damaged":
+            raise Unpacking("the archive is damaged, or what is packed is no tar archive")
         elif what:
             raise Unpacking(f"it is a {what} archive; hand in a .zip or a .tar.gz")
         else:
             raise Unpacking("it is neither a folder nor an archive that can be unpacked")
-    except OSError as error:
-        raise Unpacking(f"it cannot be unpacked here: {error.strerror or error}") from None
+    except Unpacking:
+        raise
+    except Exception as error:  # zlib, lzma, struct and others have errors of their own
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise Unpacking(f"it cannot be unpacked here: {error.strerror}") from None
+        raise Unpacking(f"the archive is damaged: {error or type(error).__name__}") from None
     found = files(top)
     if any(re.search(r"(\.[ch]|/[Mm]akefile|/GNUmakefile|/Kbuild)$", name) for name in found):
         return
-    archives = [name for name in found if kind(name)]
+    archives = [name for name in found if kind(name) not in ("", "damaged")]
     if archives and depth < DEEPEST:
         if len(archives) > 1:
             archives.sort(key=os.path.getsize)
