@@ -10,7 +10,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Mapping, Sequence, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 import reports
 from kernels import Refused
@@ -30,14 +30,20 @@ class Entry:
 
 
 def is_archive(path: Path) -> bool:
-    with open(path, "rb") as file:
-        return file.read(8).startswith(MAGIC) or bool(ARCHIVE.search(path.name))
+    if ARCHIVE.search(path.name):
+        return True
+    try:
+        with open(path, "rb") as file:
+            return file.read(8).startswith(MAGIC)
+    except OSError:
+        return False
 
 
 def entries(folder: Path, out: Path) -> Tuple[List[Entry], List[str]]:
     """The submissions, and why other entries are none"""
     found: List[Entry] = []
     left_out: List[str] = []
+    names = {path.name for path in folder.iterdir()}
     for path in sorted(folder.iterdir()):
         shown = clean(path.name, 100)
         if path.name.startswith("."):
@@ -48,8 +54,9 @@ def entries(folder: Path, out: Path) -> Tuple[List[Entry], List[str]]:
             left_out.append(f"{shown}: neither a folder nor an archive")
         else:
             name = ARCHIVE.sub("", path.name)
-            twice = sum(ARCHIVE.sub("", other.name) == name for other in folder.iterdir()) > 1
-            found.append(Entry(path, shown, out / file_name(path.name if twice else name)))
+            if any(name in (other, ARCHIVE.sub("", other)) for other in names - {path.name}):
+                name = path.name
+            found.append(Entry(path, shown, out / file_name(name)))
     return found, left_out
 
 
@@ -69,26 +76,25 @@ def judge_all(folder: Path, out: Path, command: Sequence[str]) -> int:
     if not found:
         raise Refused(f"there is no submission in {clean(str(folder))}")
 
-    def judge(number: int, entry: Entry) -> None:
+    def judge(number: int, entry: Entry) -> Optional[Row]:
         entry.target.mkdir(exist_ok=True)
         with open(entry.target / "judge.log", "wb") as log:
             words = ["--resume", "--out", str(entry.target), "--", str(entry.path)]
-            subprocess.run([*command, *words],
-                           stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                           check=False)
+            status = subprocess.run([*command, *words], stdin=subprocess.DEVNULL, stdout=log,
+                                    stderr=subprocess.STDOUT, check=False).returncode
         lines = (entry.target / "judge.log").read_text(encoding="utf-8", errors="replace")
         last = clean(lines.rstrip("\n").rpartition("\n")[2], 300)
         print(f"   {number} of {len(found)}: {entry.shown}: {last}", flush=True)
+        # Otherwise the results that are there are those of an earlier time.
+        return reports.read(entry.target) if status in (0, 1) else None
 
     with ThreadPoolExecutor(jobs()) as pool:
         done = [pool.submit(judge, number, entry) for number, entry in enumerate(found, 1)]
         try:
-            for future in done:
-                future.result()
+            rows = [(entry.shown, future.result()) for entry, future in zip(found, done)]
         except KeyboardInterrupt:  # those that run have heard it as well
             pool.shutdown(cancel_futures=True)
             raise
-    rows = [(entry.shown, reports.read(entry.target)) for entry in found]
     tabulate(rows, left_out, out)
     print(f"   the table: {out}/points.md and points.csv")
     return 0 if all(row for _, row in rows) else 1
@@ -126,7 +132,7 @@ def tabulate(rows: Sequence[Tuple[str, "Row | None"]], left_out: Sequence[str], 
         names += [str(t["name"]) for t in _tests(row or {}) if str(t["name"]) not in names]
     lines = ["| submission | points | open | missed | to know |", "|---|---:|---:|---|---|"]
     with open(out / "points.csv", "w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file)
+        table = csv.writer(file, quoting=csv.QUOTE_ALL)  # some split at semicolons or blanks
         table.writerow(["submission", "points", "open", "to know", *names])
         for shown, row in rows:
             if row is None:

@@ -2,7 +2,6 @@
 """Points, the protocol of a machine, and text for each place: needs no machine."""
 from __future__ import annotations
 
-import csv
 import io
 import re
 import tempfile
@@ -11,7 +10,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import List, Tuple
 
-import course
 import points
 import reports
 import text
@@ -160,7 +158,8 @@ class Text(unittest.TestCase):
 
     def test_file_names(self) -> None:
         names = ["points.csv", "points.md", "POINTS.CSV", "-x", "..", ".", "", "a/b", "a b", "a_b",
-                 "alice", "alice.log", "王伟", "x\ny", "x\x1b", "é", "e\u0301é", "A" * 300]
+                 "alice", "alice.log", "王伟", "x\ny", "x\x1b", "é", "e\u0301", "A" * 300]
+        names.append(text.file_name("a b"))  # is that a name that somebody else can take?
         made = [text.file_name(name) for name in names]
         self.assertEqual(len(set(made)), len(made))
         for name in made:
@@ -169,7 +168,7 @@ class Text(unittest.TestCase):
         self.assertEqual(text.file_name("王伟"), "王伟")
 
     def test_formulas(self) -> None:
-        for bad in ("=1+1", "+1+1", "-1-2", "@SUM(1)", "\t=1"):
+        for bad in ("=1+1", "+1+1", "-1-2", "@SUM(1)", "\t=1", "＝1"):
             self.assertEqual(text.cell(bad)[0], "'")
         self.assertEqual(text.cell("-2.5"), "-2.5")
 
@@ -200,41 +199,6 @@ class Reports(unittest.TestCase):
             self.assertFalse(reports.restore(again, before, "other"))
             self.assertTrue(reports.restore(again, before, "digest"))
             self.assertEqual(again.score.summary(), report.score.summary())
-
-    def test_table(self) -> None:
-        row = {"tests": [{"name": "a", "score": 2.5, "status": "failed"}],
-               "extra_data": {"open": 1, "tampered": "x", "signs": ["y"]}}
-        with tempfile.TemporaryDirectory() as folder:
-            course.tabulate([("=cmd|x", row), ("王伟", None)], ["x<y"], Path(folder))
-            with open(Path(folder, "points.csv"), encoding="utf-8", newline="") as file:
-                rows = list(csv.reader(file))
-            page = Path(folder, "points.md").read_text(encoding="utf-8")
-        self.assertEqual(rows[1][:4], ["'=cmd|x", "2.5", "1",
-                                       "the results were tampered with, read this one"])
-        self.assertEqual(rows[2][0], "王伟")
-        self.assertIn("=cmd\\|x | 2.5 | 1 | a |", page)
-        self.assertIn("x&lt;y", page)
-
-
-class Course(unittest.TestCase):
-    def test_what_is_a_submission(self) -> None:
-        with tempfile.TemporaryDirectory() as work:
-            folder = Path(work)
-            for name in ("alice", "王伟", "points.csv.d"):
-                (folder / name).mkdir()
-            (folder / "bob.ZIP").write_bytes(b"PK\x03\x04")
-            (folder / "submission_metadata.yml").write_text("a: b")
-            (folder / "grades.csv").write_text("a,b")
-            (folder / "evil").symlink_to("alice")
-            (folder / "evil.zip").symlink_to("bob.ZIP")
-            (folder / "points.csv").mkdir()
-            (folder / "alice.zip").write_bytes(b"PK\x03\x04")
-            found, left_out = course.entries(folder, Path("/out"))
-        self.assertEqual([entry.shown for entry in found],
-                         ["alice", "alice.zip", "bob.ZIP", "points.csv", "points.csv.d", "王伟"])
-        self.assertEqual(len({entry.target for entry in found}), len(found))
-        self.assertEqual([line.partition(":")[0] for line in left_out],
-                         ["evil", "evil.zip", "grades.csv", "submission_metadata.yml"])
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import re
 import unicodedata
 
 # C0 and C1 controls, and what changes the direction or order of text
-_BAD = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+_BAD = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
 def clean(text: str, most: int = 1000) -> str:
@@ -51,10 +51,12 @@ def code(text: str) -> str:
 def cell(text: str) -> str:
     """A cell of a CSV file that a spreadsheet does not compute."""
     is_number = re.fullmatch(r"-?[0-9.]+", text)
-    return "'" + text if re.match(r"[=+@\-\t\r]", text) and not is_number else text
+    # Some spreadsheets take the full-width forms for the plain ones.
+    return "'" + text if re.match(r"[=+@\-\t\r＝＋＠－]", text) and not is_number else text
 
 
-_TAKEN = re.compile(r"(?i)^(points\.(csv|md)|-.*|\.*)$|\.log$")
+# Names of our own, and names that look like the changed ones below
+_TAKEN = re.compile(r"(?i)^(points\.(csv|md)|-.*|\.*)$|\.log$|-[0-9a-f]{8}$")
 
 
 def file_name(name: str) -> str:
@@ -62,8 +64,8 @@ def file_name(name: str) -> str:
 
     Letters of every script stay as they are.
     """
-    name = unicodedata.normalize("NFC", name)
-    plain = "".join(c if c.isalnum() or c in "._-" else "_" for c in name)
+    composed = unicodedata.normalize("NFC", name)
+    plain = "".join(c if c.isalnum() or c in "._-" else "_" for c in composed)
     plain = plain.encode("utf-8", "replace").decode()[:80]
     if plain != name or _TAKEN.search(plain):
         digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:8]
