@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import re
 import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
+import traceback
 from pathlib import Path
 from typing import List
 
@@ -18,7 +20,7 @@ from course import ARCHIVE, judge_all
 from judge import Judge, Options
 from kernels import BUILD, TOP, Kernel, Refused, build_tests, find_kernel
 from sandbox import Sandbox
-from text import clean, file_name
+from text import clean, clean_lines, file_name
 
 HELP = """Judge a solution of the assignment: a folder, an archive, or a git address. It is built
 in a sandbox and run in virtual machines. Writes report.md and results.json (for Gradescope) to
@@ -89,6 +91,9 @@ def judge_one(options: argparse.Namespace, criteria: List[points.Criterion]) -> 
 
 def main(arguments: List[str]) -> int:
     parse = parser()
+    for stream in (sys.stdout, sys.stderr):  # names may have letters that the terminal has not
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     options = parse.parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if sum(map(bool, (options.submission, options.all, options.criteria))) != 1:
@@ -118,3 +123,6 @@ def main(arguments: List[str]) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+    except Exception:  # a fault of the judge itself, whose words may be a student's
+        print(clean_lines(traceback.format_exc().encode()), file=sys.stderr)
+        return 2
