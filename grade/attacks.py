@@ -6,62 +6,21 @@ As root, each runs without bubblewrap as well (--unsafe), as far as that keeps i
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 import tempfile
 import time
 import unittest
 from pathlib import Path
-from typing import Dict, List, Tuple
+from typing import List
 
-import build
-import intake
 import users
-from build import Built
-from kernels import Kernel, Refused, find_kernel
+from attack_base import MARK, SOLUTION, Attack, the_kernel
+from kernels import TOP, Refused
 from sandbox import Limits, Sandbox
 
-SMALL = Limits(seconds=40, processes=64, memory_mib=300, file_mib=50, folder_mib=60)
-SOLUTION = Path(__file__).resolve().parent / "submissions/solution"
-MARK = "MARKER_OF_THE_TEACHER"
-
-
-class Attacks(unittest.TestCase):
-    unsafe = False
-    kernel: Kernel
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        os.environ["MP1_TEST_SECRET"] = MARK
-        cls.kernel = find_kernel(os.environ.get("KERNEL", ""))
-
-    def setUp(self) -> None:
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = Path(folder.name)
-        self.started = time.monotonic()
-
-    def sandbox(self, limits: Limits = SMALL) -> Sandbox:
-        sandbox = Sandbox(self.kernel, self.unsafe, limits)
-        self.addCleanup(sandbox.close)
-        self.last = sandbox
-        return sandbox
-
-    def build(self, files: Dict[str, str], limits: Limits = SMALL) -> Tuple[Built, str]:
-        """Build a submission. Return: what came of it, and its log"""
-        top = self.folder / "submission"
-        for name, text in files.items():
-            path = top / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-        sandbox = self.sandbox(limits)
-        log = self.folder / "build.log"
-        built = build.build(intake.take_in(str(top), sandbox), sandbox, sandbox.scratch, log)
-        return built, log.read_text(encoding="utf-8", errors="replace")
-
-    def script(self, *lines: str, limits: Limits = SMALL) -> Tuple[Built, str]:
-        """What a Makefile can have done: all lines, whatever fails"""
-        script = "\n".join([*lines, "echo the end of it"])
-        built, log = self.build({"Makefile": "all:\n\t@sh ./attack\n", "attack": script}, limits)
-        return built, log
+class Attacks(Attack):
+    """While a submission is built, with bubblewrap or without"""
 
     def test_environment(self) -> None:
         _, log = self.script("env", "for p in /proc/[0-9]*; do tr '\\0' '\\n' <$p/environ; done",
@@ -134,25 +93,50 @@ class Attacks(unittest.TestCase):
         self.assertRegex(log, "mount [1-9]")
         self.assertIn("key -1", log)
 
-    def test_two_with_a_subfolder_do_not_meet(self) -> None:
-        for name in ("alice", "bob"):
-            sandbox = self.sandbox()
-            top = self.folder / name
-            (top / "p").mkdir(parents=True)
-            (top / "p/Makefile").write_text(f"all:\n\t@echo this is {name}; ls; touch of_{name}\n")
-            log = self.folder / f"{name}.log"
-            build.build(intake.take_in(str(top), sandbox), sandbox, sandbox.scratch, log)
-            self.assertIn(f"this is {name}", log.read_text())
-            self.assertNotIn("of_", log.read_text())
+    def test_rights(self) -> None:
+        _, log = self.script("cat /proc/self/status", "grep -c . /proc/self/status >/dev/null")
+        for line in ("CapEff:\t0000000000000000", "CapPrm:\t0000000000000000", "NoNewPrivs:\t1",
+                     "Seccomp:\t2"):
+            self.assertIn(line, log)
 
-    def test_much_output_is_no_fault(self) -> None:
-        makefile = (SOLUTION / "Makefile").read_text() + "\nnoise:\n\t@seq 300000\n"
-        makefile = makefile.replace("all:", "all: noise", 1)
-        files = {path.name: path.read_text() for path in SOLUTION.glob("*.c")}
-        built, log = self.build({**files, "Makefile": makefile}, Limits())
-        if "Permission denied" not in built.problem:  # --unsafe wants a cache for all
-            self.assertEqual((built.problem, built.make_says), ("", ""), log[-500:])
-        self.assertLess(len(log), 3 << 20)
+    def test_nothing_else_can_be_changed_from_inside(self) -> None:
+        """Neither the first process, nor the one that reports, nor, without a sandbox, the judge"""
+        _, log = self.python(
+            "import os",
+            "for pid in filter(str.isdigit, os.listdir('/proc')):",
+            "    for what in ('mem', 'environ', 'fd/0', 'fd/1', 'root', 'cwd'):",
+            "        try:",
+            "            name = open(f'/proc/{pid}/comm').read().strip()",
+            "            ours = int(pid) in (os.getpid(), os.getppid()) or name in ('sh', 'make')",
+            "            os.close(os.open(f'/proc/{pid}/{what}', os.O_RDONLY))",
+            "            print('ours' if ours else f'opened {what} of {name}')",
+            "        except OSError: pass",
+            "print('the end of it')")
+        self.assertIn("ours", log)
+        self.assertIn("the end of it", log)
+        self.assertNotIn("opened", log)
+
+    def test_sockets(self) -> None:
+        _, log = self.python("import socket", "for kind in (1, 2, 16, 38, 40):",
+                             "    try: socket.socket(kind, 2); print('opened', kind)",
+                             "    except PermissionError: print('refused', kind)",
+                             "try: socket.socketpair(); print('opened')",
+                             "except PermissionError: print('the end of it')")
+        self.assertEqual(log.count("refused"), 5, log)
+        self.assertIn("the end of it", log)
+        self.assertNotIn("opened", log)
+
+    def test_shared_memory_that_nothing_maps(self) -> None:
+        built, _ = self.python(
+            "import mmap, os, time",
+            "for _ in range(3):",
+            "    if not os.fork():",
+            "        area = mmap.mmap(-1, 250 << 20)",
+            "        for at in range(0, 250 << 20, 4096): area[at] = 1",
+            "        area.madvise(mmap.MADV_DONTNEED)",
+            "        time.sleep(20)",
+            "time.sleep(20)")
+        self.assertIn("more than 300 MB of memory", built.problem)
 
 
 class Walls(Attacks):
@@ -175,44 +159,26 @@ class Walls(Attacks):
         self.assertIn("the end of it", log)
         self.assertNotIn("wrote", log)
 
-    def test_links_are_not_followed(self) -> None:
-        (self.folder / "private").mkdir()
-        (self.folder / "private/id").write_text(MARK)
-        top = self.folder / "submission"
-        top.mkdir()
-        (top / "link").symlink_to(self.folder / "private")
-        (top / "file").symlink_to(self.folder / "private/id")
-        _, log = self.script("cat link/id file", "ls -l")
-        self.assertIn("the end of it", log)
-        self.assertNotIn(MARK, log)
-
-    def test_repositories(self) -> None:
-        self.commit("mp1/Makefile", "all:\n\techo from the repository\n")
-        for address in (f"file://{self.folder}/bare.git", f"{self.folder}/bare.git"):
-            sandbox = self.sandbox()
-            taken = intake.take_in(address, sandbox)
-            self.assertIn(b"from the repository", taken.read_bytes())
-
-    def test_addresses_that_do_not_work_say_why_at_once(self) -> None:
-        for address, why in ((f"file://{self.folder}/none", "cannot be opened"),
-                             ("git@127.0.0.1:x/y.git", "host key|refused|cannot|fails|fatal|ssh"),
-                             (f"{self.folder}/none.git", "cannot be opened")):
-            with self.assertRaisesRegex(intake.NotTaken, why):
-                intake.take_in(address, self.sandbox())
-        self.assertLess(time.monotonic() - self.started, 60)
-
-    def commit(self, name: str, text: str) -> None:
-        tree = self.folder / "tree"
-        (tree / name).parent.mkdir(parents=True)
-        (tree / name).write_text(text)
-        who = "-c user.name=x -c user.email=x@example.org"
-        os.system(f"cd {tree} && git init -q && git add . && git {who} commit -qm x && "
-                  f"git clone -q --bare . {self.folder}/bare.git")
-
 
 @unittest.skipUnless(os.getuid() == 0, "only root can go without bubblewrap")
 class Unsafe(Attacks):
     unsafe = True
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        link = Path("/lib/modules", os.uname().release, "build")
+        if link.is_symlink() and "/mp1/kernels/" in os.readlink(link):
+            link.unlink()
+
+    def test_files_in_other_folders_and_without_a_name(self) -> None:
+        for line in ("file = open('/var/tmp/mp1-filled', 'wb')",
+                     "file = open('/tmp/mp1-filled', 'wb'); os.unlink(file.name)"):
+            built, _ = self.python("import os, time", line,
+                                   "for _ in range(45): file.write(bytes(1 << 20))",
+                                   "more = open('more', 'wb')",
+                                   "for _ in range(45): more.write(bytes(1 << 20))",
+                                   "file.flush(); more.flush(); time.sleep(20)")
+            self.assertIn("writes more than 60 MB", built.problem)
 
     def test_next_submission(self) -> None:
         """A daemon of one can neither read nor change another one, nor survive"""
@@ -228,15 +194,40 @@ class Unsafe(Attacks):
         self.assertFalse(os.path.exists(planted), "a file is left in /tmp")
 
 
+@unittest.skipUnless(os.getuid() == 0, "this is an ordinary user already")
+class AsAUser(unittest.TestCase):
+    """What differs where the judge is not root"""
+
+    def test_as_nobody(self) -> None:
+        tests = ["rights", "environment", "nothing_else_can_be_changed_from_inside",
+                 "results_cannot_be_forged", "processes_do_not_live_on",
+                 "shared_memory_that_nothing_maps", "what_can_be_written"]
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o755)
+            for name in ("grade", "tests"):
+                shutil.copytree(TOP / name, Path(folder, name), ignore=shutil.ignore_patterns(
+                    "submissions", "*.c", "__pycache__"))
+            done = subprocess.run(
+                ["/usr/bin/python3", "-B", f"{folder}/grade/attacks.py",
+                 *(f"Walls.test_{test}" for test in tests)], user=65534, group=65534, check=False,
+                extra_groups=[], env={"PATH": os.environ["PATH"], "HOME": "/nonexistent",
+                                      "MP1_TEST_NO_KERNEL": "yes"}, cwd="/",
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        said = done.stdout.decode()
+        if "the sandbox does not work" in said:
+            self.skipTest("ordinary users have no namespaces here")
+        self.assertEqual(done.returncode, 0, said)
+
+
 class Refusals(unittest.TestCase):
     @unittest.skipIf(os.getuid() == 0, "root may")
     def test_unsafe_is_for_root(self) -> None:
         with self.assertRaises(Refused):
-            Sandbox(find_kernel(""), True)
+            Sandbox(the_kernel(), True)
 
 
 def load_tests(loader: unittest.TestLoader, _tests: object, _pattern: object) -> unittest.TestSuite:
-    cases: List[type] = [Walls, Unsafe, Refusals]
+    cases: List[type] = [Walls, Unsafe, AsAUser, Refusals]
     return unittest.TestSuite(loader.loadTestsFromTestCase(case) for case in cases)
 
 

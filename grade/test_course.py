@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""All submissions of a course: which there are, and the table; needs neither sandbox nor machine."""
+"""All submissions of a course: which there are, and the table; needs no sandbox."""
 from __future__ import annotations
 
 import contextlib

@@ -145,7 +145,8 @@ def _open(uid: int) -> Iterator[str]:
         for kind in ("fd", "map_files"):
             folder = f"/proc/{pid}/{kind}"
             try:
-                yield from (f"{folder}/{name}" for name in os.listdir(folder))
+                paths = [f"{folder}/{name}" for name in os.listdir(folder)]
+                yield from (p for p in paths if not os.readlink(p).startswith("/dev/zero"))
             except OSError:
                 pass
 

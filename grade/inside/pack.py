@@ -64,7 +64,9 @@ def hand_over(path: str) -> None:
             raise TooMuch(f"it has more than {MOST_BYTES >> 20} MB")
         else:
             frames.give_file(out, "input", path)
-    except (TooMuch, OSError, ValueError) as error:
+    except OSError as error:
+        frames.give_json(out, "problem", f"it cannot be read: {error.strerror}")
+    except (TooMuch, ValueError, RecursionError) as error:
         frames.give_json(out, "problem", str(error))
     frames.give(out, "end", b"")
 
