@@ -96,7 +96,9 @@ class Judge:
             self.built = Built(problem=str(problem))
         self._clean_log("build.log")
         self.report.notes, self.report.signs = list(self.built.notes), self.built.signs
-        if self.built.make_says and not self.built.fault:
+        if self.built.problem and BUILDS not in self.by_name:
+            self.report.notes.append(self.built.problem)
+        elif self.built.make_says and not self.built.fault:
             self.report.notes.append(f"make builds the module, then fails: {self.built.make_says}")
         self.show(Outcome(BUILDS, MISS if self.built.fault else PASS, self.built.fault))
         if self.built.problem:
