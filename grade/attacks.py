@@ -78,6 +78,12 @@ class Attacks(Attack):
                                  "  dd if=/dev/zero of=big$i bs=1M count=40; done; sleep 2")
         self.assertTrue("No space left" in log or "writes more than" in built.problem, log)
 
+    def test_number_of_files(self) -> None:
+        built, _ = self.python("import os, time", "for number in range(40000):",
+                               "    os.close(os.open(str(number), os.O_CREAT))", "time.sleep(20)",
+                               limits=Limits(seconds=60, folder_mib=60))
+        self.assertIn("writes more than 60 MB", built.problem)
+
     def test_number_of_processes(self) -> None:
         _, log = self.script("bomb() { bomb | bomb & }; bomb", "sleep 2",
                              limits=Limits(seconds=30, processes=64))

@@ -15,7 +15,7 @@ SIZES = {"module": 50 << 20, "program": 50 << 20, "said": 1 << 20}
 ENDED = {
     "slow": "building it did not end in {seconds} seconds",
     "memory": "building it takes more than {memory} MB of memory",
-    "disk": "building it writes more than {disk} MB",
+    "disk": "building it writes more than {disk} MB, or far too many files",
     "killed": "its Makefile has ended the build from outside, or filled its folder",
 }
 

@@ -9,7 +9,7 @@ import subprocess
 import time
 from itertools import chain
 from pathlib import Path
-from typing import Dict, IO, Iterator, List, Optional, Set, Tuple
+from typing import Dict, IO, Iterable, Iterator, List, Optional, Set, Tuple
 
 FIRST, COUNT = 61184, 500  # systemd's range for such users, which adduser leaves alone
 SHARED = ("/tmp", "/var/tmp", "/dev/shm", "/run/lock")  # where every user can write
@@ -119,8 +119,8 @@ def _shared(pid: int, seen: Set[str]) -> int:
     return kib
 
 
-def memory(uid: int, ancestor: int) -> int:
-    """MiB that the processes of a user use, or those that descend from a process."""
+def family(uid: int, ancestor: int) -> Dict[int, Dict[str, str]]:
+    """The processes of a user, and those that descend from a process"""
     everything = _all()
     ours: Set[int] = {ancestor}
     grown = True
@@ -129,14 +129,33 @@ def memory(uid: int, ancestor: int) -> int:
                     if int(status.get("PPid") or 0) in ours}
         grown = not children <= ours
         ours |= children
+    return {pid: status for pid, status in everything.items()
+            if pid in ours or (uid and status.get("Uid", "x").split()[0] == str(uid))}
+
+
+def memory(processes: Dict[int, Dict[str, str]]) -> int:
+    """MiB that they use"""
     kib = 0
     shared: Set[str] = set()
-    for pid, status in everything.items():
-        if pid in ours or (uid and status.get("Uid", "x").split()[0] == str(uid)):
-            for key in ("RssAnon", "RssShmem", "VmPTE", "VmSwap"):
-                kib += int((status.get(key) or "0").split()[0])
-            kib += _shared(pid, shared)
+    for pid, status in processes.items():
+        for key in ("RssAnon", "RssShmem", "VmPTE", "VmSwap"):
+            kib += int((status.get(key) or "0").split()[0])
+        kib += _shared(pid, shared)
     return kib >> 10
+
+
+def files_seen(processes: Iterable[int], folder: str) -> int:
+    """How many files there are in a file system that is mounted for them only"""
+    most = 0
+    for pid in processes:
+        path = f"/proc/{pid}/root{folder}"
+        try:
+            if not os.path.exists(folder) or os.stat(path).st_dev != os.stat(folder).st_dev:
+                there = os.statvfs(path)
+                most = max(most, there.f_files - there.f_ffree)
+        except OSError:
+            pass  # it has ended, or is none of ours
+    return most
 
 
 def _open(uid: int) -> Iterator[str]:
@@ -152,16 +171,20 @@ def _open(uid: int) -> Iterator[str]:
 
 
 def disk(uid: int, home: Path) -> int:
-    """MiB of a user's files: in its home, in the folders of all, and open ones without a name"""
+    """MiB of a user's files: in its home, in the folders of all, and open ones without a name.
+
+    Each takes 4 KiB at least: many empty ones fill a disk as well.
+    """
     found: Dict[Tuple[int, int], int] = {}
-    inside = (os.path.join(parent, name) for parent, _, files in os.walk(home) for name in files)
+    inside = (os.path.join(parent, name) for parent, folders, files in os.walk(home)
+              for name in [*folders, *files])
     for path in chain(inside, files_of(uid), _open(uid)):
         try:
             status = os.stat(path, follow_symlinks=path.startswith("/proc/"))
         except OSError:
             continue
         if status.st_uid == uid:
-            found[status.st_dev, status.st_ino] = status.st_blocks * 512
+            found[status.st_dev, status.st_ino] = max(status.st_blocks * 512, 4096)
     return sum(found.values()) >> 20
 
 

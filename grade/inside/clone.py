@@ -22,7 +22,7 @@ PROBLEMS = (
     (r"Permission denied \(publickey", "{host} does not accept your key"),
     (r"could not read Username|terminal prompts disabled|Authentication failed",
      "{host} asks for a password: is the repository private, or the address wrong?"),
-    (r"Could not resolve host", "there is no host {host}, or no network"),
+    (r"Could not resolve (host|name)", "there is no host {host}, or no network"),
     (r"Remote branch .* not found", "the repository has no branch {branch}"),
     (r"empty repository|HEAD refers to nonexistent", "the repository is empty"),
 )
