@@ -170,12 +170,6 @@ class Walls(Attacks):
 class Unsafe(Attacks):
     unsafe = True
 
-    @classmethod
-    def tearDownClass(cls) -> None:
-        link = Path("/lib/modules", os.uname().release, "build")
-        if link.is_symlink() and "/mp1/kernels/" in os.readlink(link):
-            link.unlink()
-
     def test_files_in_other_folders_and_without_a_name(self) -> None:
         for line in ("file = open('/var/tmp/mp1-filled', 'wb')",
                      "file = open('/tmp/mp1-filled', 'wb'); os.unlink(file.name)"):

@@ -61,6 +61,12 @@ class Sandbox:
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
+        if self.unsafe and os.getuid():
+            raise Refused("without bubblewrap, only root can keep submissions apart, by a user "
+                          "for each; run this as root, or in a container")
+        if not self.unsafe and not shutil.which("bwrap"):
+            raise Refused("bubblewrap is missing; install it, or, as root in a container that is "
+                          "thrown away, pass --unsafe")
         self.user = User()
         self._one = threading.Lock()  # what ends kills all of its user's processes
         self.notes: List[str] = []  # what is to be said of how the submission came here
@@ -73,14 +79,8 @@ class Sandbox:
         for script in INSIDE.glob("*.py"):
             shutil.copyfile(script, self._judge / "inside" / script.name)
             (self._judge / "inside" / script.name).chmod(0o644)
-        if self.unsafe and not self.user.uid:
-            raise Refused("without bubblewrap, only root can keep submissions apart, by a user "
-                          "for each; run this as root, or in a container")
         if self.unsafe:
             self._link_headers()
-        elif not shutil.which("bwrap"):
-            raise Refused("bubblewrap is missing; install it, or, as root in a container that is "
-                          "thrown away, pass --unsafe")
 
     def _link_headers(self) -> None:
         """Without a view of its own, the headers must be where Makefiles look for them."""
