@@ -49,6 +49,9 @@ class Protocol:
             return
         event, _, text = rest.partition(" ")
         text = clean(text)
+        if self.over:
+            self._tamper("something after the end")
+            return
         if self._pending and event != "why":
             yield self._end(self._pending, LOST)
         if event == "begin":
@@ -73,14 +76,16 @@ class Protocol:
                 self._tamper("a reason that belongs to nothing")
             else:
                 yield self._end(self._pending, text)
-        elif event == "note" and len(self.notes) < 5:
-            self.notes.append(text)
+        elif event == "note":
+            self.notes = [*self.notes, text][:5]
         elif event == "tainted" and re.fullmatch("[0-9]{1,9}", text):
             self.flags |= int(text)
         elif event == "damage":
             self.damage = text
         elif event == "over":
             self.over = True
+        elif event != "took":
+            self._tamper("an event that the test program does not know")
 
     def _end(self, verdict: str, why: str) -> Outcome:
         outcome = Outcome(self.current, verdict, why)
@@ -100,5 +105,5 @@ class Protocol:
         return True
 
     def _is_current(self, name: str) -> bool:
-        return name == self.current or \
+        return bool(name) and name == self.current or \
             self._tamper(f"a result of {clean(name, 60)}, which had not begun")

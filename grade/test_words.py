@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 import re
 import tempfile
 import unittest
@@ -101,6 +102,23 @@ class Machine(unittest.TestCase):
             found, protocol = self.follow(*lines, "KEY begin b", "KEY ok b")
             self.assertTrue(protocol.tampered, lines)
             self.assertNotIn(("b", PASS, ""), found)
+
+    def test_no_order_of_lines_gives_more_than_one_result_each(self) -> None:
+        events = ("begin", "ok", "FAIL", "open", "skip", "why", "note", "over", "damage", "other")
+        lines = [f"KEY {event} {name}" for event in events for name in ("a", "b", "c", "")]
+        chance = random.Random(1)
+        for _ in range(20000):
+            story = [chance.choice(lines) for _ in range(chance.randint(1, 8))]
+            found, protocol = self.follow(*story)
+            names = [name for name, _, _ in found]
+            self.assertEqual(len(names), len(set(names)), story)
+            self.assertLessEqual(set(names), {"a", "b"}, story)
+            for name in (name for name, verdict, _ in found if verdict == PASS):
+                start, end = story.index(f"KEY begin {name}"), story.index(f"KEY ok {name}")
+                self.assertTrue(all(line.startswith(("KEY note", "KEY damage"))
+                                    for line in story[start + 1:end]), story)
+            if "KEY over" in " ".join(story[:-1]) or "KEY other" in " ".join(story):
+                self.assertTrue(protocol.tampered, story)
 
     def test_open_is_an_event_and_no_text(self) -> None:
         self.assertEqual(self.follow("KEY begin a", "KEY FAIL a", "KEY why cannot tell: tired")[0],
