@@ -20,7 +20,7 @@ from inside.build import reason
 from points import MISS, NONE, OPEN, PASS, Criterion, Result, Score
 from protocol import LOST, Protocol
 
-EVIL = "\x1b]0;pwned\x07\x9b31m<img src=x>|`[a](http://x)` 100 / 100\u202e"
+EVIL = "\x1b]0;pwned\x07\x9b31m<img src=x>|`[a](http://x)` $x$ 100 / 100\u202e"
 
 
 def criterion(name: str, worth: str = "1", machine: str = "virtual") -> Criterion:
@@ -167,7 +167,7 @@ class Text(unittest.TestCase):
 
     def test_markdown(self) -> None:
         shown = text.markdown(text.clean(EVIL))
-        for bad in ("<img", "|`", "](", "http:"):
+        for bad in ("<img", "|`", "](", "http:", "$"):
             self.assertNotIn(bad, re.sub(r"\\.", "", shown))
 
     def test_log(self) -> None:

@@ -31,9 +31,9 @@ def clean_lines(data: bytes, most: int = 2_000_000) -> str:
 
 
 def markdown(text: str) -> str:
-    """Text in a paragraph or in a cell of a table: no HTML, link, image, emphasis or code."""
+    """Text in a paragraph or in a cell of a table: no HTML, link, image, emphasis, code or formula."""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    text = re.sub(r"([\\`*\[\]|~#!])", r"\\\1", text)
+    text = re.sub(r"([\\`*\[\]|~#!$])", r"\\\1", text)
     # Underscores inside of words are harmless, and names of functions are full of them.
     text = re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", text)
     return re.sub(r"(?i)(https?|ftp|mailto):|(www)\.", _no_link, text)
