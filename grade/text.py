@@ -31,7 +31,7 @@ def clean_lines(data: bytes, most: int = 2_000_000) -> str:
 
 
 def markdown(text: str) -> str:
-    """Text in a paragraph or in a cell of a table: no HTML, link, image, emphasis, code or formula."""
+    """Text in a paragraph or in a cell: no HTML, link, image, emphasis, code or formula."""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     text = re.sub(r"([\\`*\[\]|~#!$])", r"\\\1", text)
     # Underscores inside of words are harmless, and names of functions are full of them.
