@@ -44,6 +44,8 @@ def parser() -> argparse.ArgumentParser:
         help="the file that your course asks for (default: /proc/mp1/status)")
     add("--points", metavar="FILE", default=str(TOP / "grade/points.txt"),
         help="what each criterion is worth (default: grade/points.txt)")
+    add("--seconds", metavar="SEC", type=int, default=machines.TOTAL, help="begin no new virtual "
+        f"machine after this time (default: {machines.TOTAL})")
     add("--out", metavar="FOLDER", help="where to write")
     add("--unsafe", action="store_true", help="without bubblewrap; only for root, in a container "
         "that is thrown away")
@@ -72,6 +74,7 @@ def judge_one(options: argparse.Namespace, criteria: List[points.Criterion]) -> 
     name = clean(ARCHIVE.sub("", name), 100) or "submission"
     out = Path(options.out or BUILD / "grade" / file_name(name)).resolve()
     kernel = prepared(options.prepared) if options.prepared else find_kernel(options.kernel)
+    machines.TOTAL = options.seconds
     sandbox = Sandbox(kernel, options.unsafe)
     pool = ThreadPoolExecutor(1)
     # while the submission is built
@@ -113,6 +116,7 @@ def main(arguments: List[str]) -> int:
             command = [sys.executable, str(TOP / "grade/grade"),
                        "--prepared", kernel.name, str(kernel.folder), str(kernel.built),
                        "--period", str(options.period), "--file", options.file,
+                       "--seconds", str(options.seconds),
                        "--points", str(Path(options.points).resolve()),
                        *(["--unsafe"] if options.unsafe else []),
                        *(word for name in options.only for word in ("--only", name))]

@@ -207,6 +207,7 @@ def build(headers: str, make: Make, submission: str) -> Tuple[Dict[str, str], Li
         failed = make.run(["git", "clone", "-q", f"file://{repository}", unpacked], home, 0.4)
         if failed:
             return {"problem": f"git cannot open the repository: {failed}"}, notes, "", ""
+        shutil.rmtree(os.path.join(unpacked, ".git"))
     top = tree.settle(unpacked, os.path.join(home, "work"))
     gone = tree.clear(top)
     if gone:
