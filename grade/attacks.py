@@ -138,8 +138,9 @@ class Attacks(Attack):
             "for _ in range(3):",
             "    if not os.fork():",
             "        area = mmap.mmap(-1, 250 << 20)",
-            "        for at in range(0, 250 << 20, 4096): area[at] = 1",
-            "        area.madvise(mmap.MADV_DONTNEED)",
+            "        for part in range(0, 250 << 20, 1 << 20):",
+            "            for at in range(part, part + (1 << 20), 4096): area[at] = 1",
+            "            area.madvise(mmap.MADV_DONTNEED, part, 1 << 20)",
             "        time.sleep(20)",
             "time.sleep(20)")
         self.assertIn("more than 300 MB of memory", built.problem)
