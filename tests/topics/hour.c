@@ -96,7 +96,8 @@ TEST(the_first_update_comes_a_period_after_the_first_registration,
 	start = now();
 	enroll(getpid());
 	ck_assert(trace_next(UPDATE, &when, start + 20 * SEC));
-	ck_assert_msg(when - start > 490 * MSEC && when - start < 510 * MSEC, "after %.3f s",
+	/* The timer wheel is late by as much as an eighth. */
+	ck_assert_msg(when - start > 490 * MSEC && when - start < 575 * MSEC, "after %.3f s",
 		      (double)(when - start) / SEC);
 }
 
