@@ -117,7 +117,7 @@ static void show_log(void)
 	}
 	printk = fopen("/proc/sys/kernel/printk", "re");
 	if (printk && fscanf(printk, "%u", &level) == 1 && level != LOUD) {
-		while (size < 1 << 16) {
+		while (size < 1 << 18) {
 			n = read(log, record, sizeof(record) - 1);
 			if (n < 0 && errno == EPIPE)
 				continue;	/* the oldest was overwritten */
