@@ -325,7 +325,7 @@ TEST(loads_and_creates_a_file_for_everybody, .parameters = "")
 	ck_assert_msg(!err, "an ordinary user cannot read and write %s: %s", file, strerror(err));
 }
 
-TEST(registers_and_lists_a_process, .parameters = "")
+TEST(registers_and_lists_a_process, .parameters = "", .seconds = 60)
 {
 	pid_t pid = spawn_idle();
 
@@ -346,7 +346,7 @@ TEST(writing_returns_the_number_of_bytes, .parameters = "")
 		      strlen(text));
 }
 
-TEST(registers_without_a_line_end, .parameters = "")
+TEST(registers_without_a_line_end, .parameters = "", .seconds = 60)
 {
 	pid_t pid = spawn_idle();
 	char text[16];
@@ -356,7 +356,7 @@ TEST(registers_without_a_line_end, .parameters = "")
 	appears(pid);
 }
 
-TEST(a_line_is_a_pid_a_colon_and_a_time, .parameters = "")
+TEST(a_line_is_a_pid_a_colon_and_a_time, .parameters = "", .seconds = 60)
 {
 	pid_t pid = spawn_idle();
 	char wanted[16], *text, *end;
@@ -373,7 +373,7 @@ TEST(a_line_is_a_pid_a_colon_and_a_time, .parameters = "")
 		      "the line is \"%s\", not \"%d: <time>\"", text, pid);
 }
 
-TEST(lists_several_processes, .parameters = "")
+TEST(lists_several_processes, .parameters = "", .seconds = 60)
 {
 	pid_t pids[5];
 	size_t i;
@@ -704,7 +704,7 @@ TEST(small_reads_give_the_same_text, .parameters = "", .seconds = 60)
 	free(whole);
 }
 
-TEST(reading_comes_to_an_end, .parameters = "")
+TEST(reading_comes_to_an_end, .parameters = "", .seconds = 60)
 {
 	pid_t pid = spawn_idle();
 	int fd;
