@@ -21,6 +21,7 @@
 #define TAINTED_BY_LOADING 0x3001UL
 /* It has oopsed, or a processor hung: nothing can be judged any more. */
 #define TAINTED_BEYOND_USE 0x4080UL
+#define TAINT_BAD_PAGE 0x20UL
 
 /* For klogctl(): what is printed to the console, where each byte costs microseconds */
 enum { SET_LEVEL = 8, LOUD = 7, HUSHED = 3 };	/* a crash begins at 2 */
@@ -67,14 +68,9 @@ void tell(const char *event, const char *text)
 
 static unsigned long flags(void)
 {
-	unsigned long tainted = 0;
-	FILE *file = fopen("/proc/sys/kernel/tainted", "re");
+	const char *line = first_line("/proc/sys/kernel/tainted");
 
-	if (!file || fscanf(file, "%lu", &tainted) != 1)
-		tainted = ~0UL;
-	if (file)
-		fclose(file);
-	return tainted;
+	return *line ? strtoul(line, NULL, 10) : ~0UL;
 }
 
 /* What the kernel's flags tell beyond its boot and the loading of a module */
@@ -91,7 +87,7 @@ static unsigned long taint(void)
 
 bool found_overwritten(void)
 {
-	return flags() & 32;
+	return flags() & TAINT_BAD_PAGE;
 }
 
 void hush(void)
@@ -104,10 +100,9 @@ void hush(void)
 static void show_log(void)
 {
 	static int log = -1;
-	unsigned int level = 0, size = 0;
+	unsigned int size = 0;
 	unsigned long long us;
 	char record[9000], *text;
-	FILE *printk;
 	ssize_t n;
 
 	if (log < 0) {
@@ -115,8 +110,7 @@ static void show_log(void)
 		lseek(log, 0, SEEK_END);
 		return;
 	}
-	printk = fopen("/proc/sys/kernel/printk", "re");
-	if (printk && fscanf(printk, "%u", &level) == 1 && level != LOUD) {
+	if (atoi(first_line("/proc/sys/kernel/printk")) != LOUD) {	/* it may be 0 */
 		while (size < 1 << 18) {
 			n = read(log, record, sizeof(record) - 1);
 			if (n < 0 && errno == EPIPE)
@@ -133,8 +127,6 @@ static void show_log(void)
 		}
 		fflush(stdout);
 	}
-	if (printk)
-		fclose(printk);
 	lseek(log, 0, SEEK_END);
 }
 
