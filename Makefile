@@ -19,8 +19,8 @@ KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR) CONFIG_DEBUG_INFO_BTF_MODULES=
 
 # make -R knows no CC
 CC ?= cc
-# What is in the environment for another tree: all of it for the running kernel, else the folder,
-# if this one is configured.
+# Do not pass on what you have exported for another kernel tree. ARCH and CROSS_COMPILE count if you
+# choose KDIR yourself, and KBUILD_OUTPUT if KDIR is not configured.
 unexport KBUILD_EXTRA_SYMBOLS $(if $(filter file,$(origin KDIR)),ARCH CROSS_COMPILE) \
 	$(if $(wildcard $(KDIR)/include/config/auto.conf),KBUILD_OUTPUT)
 

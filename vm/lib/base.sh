@@ -21,7 +21,7 @@ clean_environment() {
 		KERNEL TESTS MINUTES ALL COVERAGE UPDATE BOOTS 'MP1_.*'	# see CONTRIBUTING.md
 		KDIR PERIOD SUBMISSION		# for make, behind vm/setup
 		PATH LD_LIBRARY_PATH 'NIX_.*'	# where programs and their libraries are
-		HOME USER LOGNAME SHELL 'SUDO_.*' SSH_AUTH_SOCK	# who calls, and what they may read
+		HOME USER LOGNAME SHELL 'SUDO_.*' SSH_AUTH_SOCK	# the caller, with its rights
 		XDG_CACHE_HOME TMPDIR		# where there is room
 		{http,https,ftp,all,no}_proxy {HTTP,HTTPS,FTP,ALL,NO}_PROXY	# for apt-get
 		APT_CONFIG			# likewise
