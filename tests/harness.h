@@ -172,8 +172,15 @@ void spew(const char *path, const char *text);
 /* The kernel's log: mark it, then see what was added */
 void log_mark(void);
 int log_lines(char **text);			/* number of the module's own lines */
-void hush(void);	/* for somebody else's module: the console has the rest after the test */
+
+/* Where grade/ judges somebody else's module, see grade/foreign.c */
+extern bool is_ours;
+void hush(void);		/* the console has the rest after the test */
+void show_log(void);
 bool found_overwritten(void);	/* has the kernel found memory that was written past its end? */
+unsigned long taint(void);
+void tell_taint(void);
+const char *damage(void);
 
 /* The kernel's trace of the module: see trace.c */
 #define UPDATE	"function mp1_update"

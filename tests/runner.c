@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/klog.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -16,15 +15,6 @@
 #include <unistd.h>
 
 #include "harness.h"
-
-/* Flags of an out-of-tree, an unsigned and a proprietary module: loading sets them. */
-#define TAINTED_BY_LOADING 0x3001UL
-/* It has oopsed, or a processor hung: nothing can be judged any more. */
-#define TAINTED_BEYOND_USE 0x4080UL
-#define TAINT_BAD_PAGE 0x20UL
-
-/* For klogctl(): what is printed to the console, where each byte costs microseconds */
-enum { SET_LEVEL = 8, LOUD = 7, HUSHED = 3 };	/* a crash begins at 2 */
 
 static struct test *tests, **tests_end = &tests;
 static const struct test *running;
@@ -34,7 +24,7 @@ static const struct test *running;
  * that the module cannot know. It may do anything, even print a report.
  */
 static char key[40] = "mp1";
-static bool is_ours = true;
+bool is_ours = true;
 
 static void read_key(void)
 {
@@ -66,86 +56,20 @@ void tell(const char *event, const char *text)
 	fclose(report);
 }
 
-static unsigned long flags(void)
-{
-	const char *line = first_line("/proc/sys/kernel/tainted");
-
-	return *line ? strtoul(line, NULL, 10) : ~0UL;
-}
-
-/* What the kernel's flags tell beyond its boot and the loading of a module */
-static unsigned long taint(void)
-{
-	static unsigned long initial;
-	static bool is_known;
-
-	if (!is_known)
-		initial = flags();
-	is_known = true;
-	return flags() & ~(initial | TAINTED_BY_LOADING);
-}
-
-bool found_overwritten(void)
-{
-	return flags() & TAINT_BAD_PAGE;
-}
-
-void hush(void)
-{
-	if (!is_ours)
-		klogctl(SET_LEVEL, NULL, HUSHED);
-}
-
-/* Print what the kernel has said since the last call, as far as the console has not had it. */
-static void show_log(void)
-{
-	static int log = -1;
-	unsigned int size = 0;
-	unsigned long long us;
-	char record[9000], *text;
-	ssize_t n;
-
-	if (log < 0) {
-		log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-		lseek(log, 0, SEEK_END);
-		return;
-	}
-	if (atoi(first_line("/proc/sys/kernel/printk")) != LOUD) {	/* it may be 0 */
-		while (size < 1 << 18) {
-			n = read(log, record, sizeof(record) - 1);
-			if (n < 0 && errno == EPIPE)
-				continue;	/* the oldest was overwritten */
-			if (n <= 0)
-				break;
-			record[n] = '\0';
-			text = strchr(record, ';');
-			if (!text || sscanf(record, "%*u,%*u,%llu", &us) != 1)
-				continue;
-			text[strcspn(text, "\n")] = '\0';
-			size += (unsigned int)printf("[%5llu.%06llu] %s\n", us / 1000000,
-						     us % 1000000, text + 1);
-		}
-		fflush(stdout);
-	}
-	lseek(log, 0, SEEK_END);
-}
-
 /* What the kernel's log says from here on, it says during this test. */
 static void mark_log(const char *name)
 {
 	FILE *log;
 
-	if (!is_ours) {
+	if (!is_ours)
 		show_log();
-		klogctl(SET_LEVEL, NULL, LOUD);
-	}
 	log = fopen("/dev/kmsg", "we");
 	if (log) {
 		fprintf(log, "mp1-tests: begin %s\n", name);
 		fclose(log);
 	}
 	if (!is_ours && taint())	/* what it has shown once, it need not repeat at length */
-		klogctl(SET_LEVEL, NULL, HUSHED);
+		hush();
 }
 
 /*
@@ -321,69 +245,6 @@ static bool run_test(const struct test *test)
 	return has_passed;
 }
 
-static void tell_taint(void)
-{
-	char text[30];
-
-	if (taint()) {
-		snprintf(text, sizeof(text), "%lu", taint());
-		tell("tainted", text);
-	}
-}
-
-/* A line of /proc/meminfo, in KiB */
-static long memory(const char *name)
-{
-	FILE *file = fopen("/proc/meminfo", "re");
-	char line[100];
-	long kib = 0;
-
-	while (file && fgets(line, sizeof(line), file))
-		if (!strncmp(line, name, strlen(name)))
-			sscanf(line, "%*s %ld", &kib);
-	if (file)
-		fclose(file);
-	return kib;
-}
-
-/* Files and folders in /proc that are no process's */
-static int files_in_proc(void)
-{
-	DIR *proc = opendir("/proc");
-	struct dirent *entry;
-	int n = 0;
-
-	while (proc && (entry = readdir(proc)))
-		n += entry->d_name[0] > '9';
-	if (proc)
-		closedir(proc);
-	return n;
-}
-
-/* What keeps the next test from being fair, or NULL */
-static const char *damage(int files)
-{
-	static char text[100];
-	int err = unload_module();
-	long left, total = memory("MemTotal:");
-
-	sleep((unsigned int)(period() / SEC) + 1);	/* what it has left may come to life */
-	if (err && err != ENOENT) {
-		snprintf(text, sizeof(text), "the module cannot be unloaded: %s", strerror(err));
-		return text;
-	}
-	if (files_in_proc() > files)
-		return "the module's file is still there after unloading";
-	left = memory("MemAvailable:");
-	if (left < total / 3) {
-		snprintf(text, sizeof(text), "of %ld MB of memory, %ld are left", total >> 10,
-			 left >> 10);
-		return text;
-	}
-	tell_taint();
-	return taint() & TAINTED_BEYOND_USE ? "the kernel is no longer sound" : NULL;
-}
-
 /* Why this test cannot run here, or NULL */
 static const char *why_not(const struct test *test)
 {
@@ -399,7 +260,7 @@ static const char *why_not(const struct test *test)
 /* Arguments: names of tests or topics */
 int main(int argc, char **argv)
 {
-	int passed = 0, failed = 0, skipped = 0, files = files_in_proc(), i;
+	int passed = 0, failed = 0, skipped = 0, i;
 	const struct test *test;
 	const char *damaged = NULL;
 	FILE *report;
@@ -420,7 +281,7 @@ int main(int argc, char **argv)
 			tell("why", why);
 			continue;
 		}
-		damaged = !is_ours && passed + failed ? damage(files) : NULL;
+		damaged = is_ours ? NULL : damage();
 		if (damaged) {
 			tell("damage", damaged);
 			break;

@@ -8,7 +8,7 @@ check_checkpatch_programs() {
 	checkpatch --ignore PREFER_KERNEL_TYPES,PREFER_DEFINED_ATTRIBUTE_MACRO,NAKED_SSCANF \
 		--ignore CAMELCASE,SPACING,LINE_SPACING,VOLATILE,SPLIT_STRING,MACRO_ARG_REUSE \
 		--ignore MACRO_ARG_PRECEDENCE,PARENTHESIS_ALIGNMENT userapp.c userapp.h \
-		tests/*.[ch] tests/topics/*.c grade/assignment.c quality/proof/arithmetic.c
+		tests/*.[ch] tests/topics/*.c grade/*.c quality/proof/arithmetic.c
 }
 
 wants[analyzer]='gcc libc6-dev'
