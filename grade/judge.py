@@ -32,7 +32,14 @@ USERAPP = ("userapp_registers_and_prints_the_list", "two_userapps_run_at_once")
 BY_ACCIDENT = 512 | 128 | 32 | 16384  # taint flags W, D, B, L: the kernel found something
 EXPLAIN = Path(__file__).resolve().parent / "explain.txt"
 LIBRARIES = ("libm.so.6", "libgcc_s.so.1", "libstdc++.so.6")
+OLDER = "What the compiler does not know may be of an older kernel than this one."
 STILL_THERE = "Call proc_remove() in your exit function for what you have created."
+
+
+def hint_about_building(why: str, about_makefiles: str) -> str:
+    if re.search("implicit declaration|has no member|unknown type|undefined!", why):
+        return OLDER
+    return "" if "error:" in why or "ake" not in why else about_makefiles
 
 
 @dataclass(frozen=True)
@@ -71,8 +78,8 @@ class Judge:
         hint = criterion.hint if verdict == MISS else ""
         if outcome.why.endswith("is still there"):
             hint = STILL_THERE
-        elif outcome.name == BUILDS and "ake" not in outcome.why:
-            hint = ""  # it is about Makefiles
+        elif outcome.name == BUILDS:
+            hint = hint_about_building(outcome.why, hint)
         elif outcome.why.startswith("the machine"):
             hint = "See what the kernel complained about." if "crashed" in outcome.why else ""
         with self.lock:

@@ -216,6 +216,9 @@ def build(headers: str, make: Make, submission: str) -> Tuple[Dict[str, str], Li
     if not found:
         return said, notes, "", ""
     module = choose_module(found, notes)
+    if not any(os.path.exists("{}/.{}.cmd".format(*os.path.split(path))) for path in found):
+        notes.append(f"kbuild did not make {os.path.basename(module)} here; was it built before? "
+                     "Read its Makefile")
     return said, notes, module, make_program(top, make, said, notes)
 
 

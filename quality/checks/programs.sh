@@ -77,7 +77,7 @@ check_conditions_are_ifs() {
 wants[python_types]='git mypy'
 check_python_types() {
 	# shellcheck disable=SC2046	# several words
-	MYPYPATH=tests:grade mypy --strict --scripts-are-modules --no-error-summary \
+	MYPYPATH=tests:grade:grade/tests mypy --strict --scripts-are-modules --no-error-summary \
 		tests/run grade/grade grade/test quality/documents $(git ls-files '*.py')
 }
 
@@ -85,7 +85,7 @@ wants[python_tests]='git python3'
 check_python_tests() {
 	local folder failed=0
 	for folder in $(git ls-files '*/test_*.py' | xargs -n 1 dirname | sort -u); do
-		python3 -m unittest discover -s "$folder" 2>&1 | grep -vE '^(\.*|-*|Ran .*|OK)$'
+		PYTHONPATH=$(dirname "$folder") python3 -m unittest discover -s "$folder" 2>&1 | grep -vE '^(\.*|-*|Ran .*|OK)$'
 		[ "${PIPESTATUS[0]}" -eq 0 ] || failed=1
 	done
 	return $failed

@@ -47,7 +47,7 @@ class Points(unittest.TestCase):
                 self.read(bad)
 
     def test_ours_are_a_hundred(self) -> None:
-        ours = points.read_points(Path(__file__).with_name("points.txt"))
+        ours = points.read_points(Path(__file__).resolve().parents[1] / "points.txt")
         self.assertEqual(sum(c.points for c in ours), 100)
 
     def test_only_all_points_given_is_complete(self) -> None:

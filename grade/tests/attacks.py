@@ -209,9 +209,10 @@ class AsAUser(unittest.TestCase):
                 shutil.copytree(TOP / name, Path(folder, name), ignore=shutil.ignore_patterns(
                     "submissions", "*.c", "__pycache__"))
             done = subprocess.run(
-                ["/usr/bin/python3", "-B", f"{folder}/grade/attacks.py",
+                ["/usr/bin/python3", "-B", f"{folder}/grade/tests/attacks.py",
                  *(f"Walls.test_{test}" for test in tests)], user=65534, group=65534, check=False,
                 extra_groups=[], env={"PATH": os.environ["PATH"], "HOME": "/nonexistent",
+                                      "PYTHONPATH": f"{folder}/grade",
                                       "MP1_TEST_NO_KERNEL": "yes"}, cwd="/",
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         said = done.stdout.decode()

@@ -50,7 +50,7 @@ from kernels import Kernel, find_kernel
 from sandbox import Limits, Sandbox
 
 SMALL = Limits(seconds=40, processes=64, memory_mib=300, file_mib=50, folder_mib=60)
-SOLUTION = Path(__file__).resolve().parent / "submissions/solution"
+SOLUTION = Path(__file__).resolve().parents[1] / "submissions/solution"
 MARK = "MARKER_OF_THE_TEACHER"
 
 

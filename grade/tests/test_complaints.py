@@ -12,7 +12,7 @@ CPU = "CPU: 0 PID: 77 Comm: mp1-tests Tainted: G           OE      6.1.0-56-clou
 TRACE = ["Call Trace:", " <TASK>", " proc_reg_write+0x5a/0xa0", " write+0x5a/0x100 [theirs]",
          " vfs_write+0xb0/0x3c0", " </TASK>", "---[ end trace 0000000000000000 ]---"]
 MARK = "mp1-tests: begin a_test"
-ROWS = meanings(Path(__file__).with_name("explain.txt"))
+ROWS = meanings(Path(__file__).resolve().parents[1] / "explain.txt")
 
 # By architecture, the first line of a crash, and a word of what it means to a student
 CRASHES = (

@@ -54,6 +54,13 @@ class Builds(Attack):
         self.assertIn("sudo: ", built.make_says)
         self.assertTrue(built.has_program, self.log)
 
+    def test_module_that_kbuild_did_not_make(self) -> None:
+        """It may have come out of some file: its sources are not seen."""
+        moved = "\tmv mp1.ko x && rm .mp1.ko.cmd && mv x mp1.ko\n"
+        for more, noted in ((moved, True), ("\tcp mp1.ko copy.ko\n", False)):
+            built = self.make({**SOURCES, "Makefile": MAKEFILE % "mp1.o" + more})
+            self.assertEqual("kbuild did not make mp1.ko" in " ".join(built.notes), noted)
+
     def test_program_of_another_name(self) -> None:
         for name in ("app", "mp1_user_app", "test"):
             makefile = MAKEFILE % "mp1.o" + f"\tgcc -o {name} userapp.c\n"
