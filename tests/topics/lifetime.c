@@ -14,6 +14,19 @@
 
 #include "harness.h"
 
+/*
+ * A process can be waited for while its last thread is still leaving the CPU. That moment counts
+ * as well, and on a busy host it may be long. On one CPU, it is over before the parent goes on.
+ */
+static void stay_on_this_cpu(void)
+{
+	cpu_set_t cpu;
+
+	CPU_ZERO(&cpu);
+	CPU_SET((size_t)OK(sched_getcpu()), &cpu);
+	OK(sched_setaffinity(0, sizeof(cpu), &cpu));
+}
+
 static void burn_argument(void *ns)
 {
 	burn(*(int64_t *)ns);
@@ -41,10 +54,7 @@ static void assert_total(int64_t shown, int64_t total)
 		      (double)shown / SEC, (double)total / SEC);
 }
 
-/*
- * A process can be waited for while its last thread is still leaving the CPU. That moment
- * counts as well, so the total may grow a little. Returns what is listed now.
- */
+/* The total may still grow if the last thread is preempted on its way out. Returns it. */
 static int64_t assert_still(int64_t before, pid_t pid)
 {
 	int64_t after = listed(pid);
@@ -57,8 +67,10 @@ static int64_t assert_still(int64_t before, pid_t pid)
 TEST(an_exited_process_shows_its_final_total_before_and_after_it_is_reaped)
 {
 	int64_t burned = 500 * MSEC, before, total;
-	pid_t pid = spawn(burn_argument, &burned);
+	pid_t pid;
 
+	stay_on_this_cpu();
+	pid = spawn(burn_argument, &burned);
 	enroll(pid);
 	await_exit(pid);
 	before = listed(pid);
@@ -84,9 +96,11 @@ static void burn_threads_and_exit(void *unused)
 
 TEST(the_final_total_counts_all_threads)
 {
-	pid_t pid = spawn(burn_threads_and_exit, NULL);
 	int64_t before;
+	pid_t pid;
 
+	stay_on_this_cpu();
+	pid = spawn(burn_threads_and_exit, NULL);
 	enroll(pid);
 	await_exit(pid);
 	before = listed(pid);
@@ -104,6 +118,7 @@ TEST(a_process_that_lived_between_two_updates_is_read_with_all_its_time,
 
 	/* 1 s fits between two updates, so no update measures it */
 	await_update();
+	stay_on_this_cpu();
 	pid = spawn(burn_argument, &burned);
 	enroll(pid);
 	ck_assert_int_lt(listed(pid), 100 * MSEC);
@@ -145,8 +160,10 @@ TEST(a_reaped_process_stays_listed_until_the_next_update)
 TEST(a_reused_pid_is_a_stranger_before_the_update)
 {
 	int64_t burned = 300 * MSEC, total;
-	pid_t pid = spawn(burn_argument, &burned);
+	pid_t pid;
 
+	stay_on_this_cpu();
+	pid = spawn(burn_argument, &burned);
 	enroll(pid);
 	await_exit(pid);
 	total = listed(pid);
