@@ -54,14 +54,19 @@ check_criteria() {
 	done < <(sed -n '/^#/d;s/ *@.*@ *\(real\|virtual\) *@.*//p' grade/points.txt)
 }
 
-# Each fault in quality/mutants.txt changes its file.
+# Each fault in quality/mutants.txt changes its file; each reason in coverage.txt is about a line.
 check_faults() {
-	local name file sed
+	local name file sed text
 	while IFS='@' read -r name _ _ file sed; do
 		if sed -E "$sed" "$file" | cmp -s - "$file"; then
 			echo "$name changes nothing in $file"
 		fi
 	done < <(sed '/^#/d;/^$/d;s/ *@ */@/g' quality/mutants.txt)
+	while IFS='@' read -r file text _; do
+		if ! grep -qF "$text" "$file"; then
+			echo "quality/coverage.txt: no line of $file has $text"
+		fi
+	done < <(sed '/^#/d;s/ *@ */@/g' quality/coverage.txt)
 }
 
 # SELinux keeps a container out of a folder that is not labelled for it.

@@ -313,6 +313,15 @@ TEST(userapp_runs_a_command_to_its_end_although_the_module_goes, .parameters = S
 	ck_assert_int_eq(load_module(NEVER), 0);
 }
 
+TEST(userapp_says_that_its_command_was_unregistered, .parameters = SOON, .needs = "/dev/ptmx")
+{
+	char text[4096];
+
+	ck_assert_int_eq(run_on_terminal("userapp -- sh -c 'echo -$$ >" STATUS
+					 "; usleep 100000; exit 3'", text, sizeof(text)), 3);
+	ck_assert_msg(strstr(text, "is not listed: "), "%s", text);
+}
+
 TEST(userapp_runs_no_command_without_the_module, .parameters = NOT_LOADED)
 {
 	char text[4096];
