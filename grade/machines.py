@@ -18,13 +18,14 @@ from protocol import Outcome, Protocol
 from users import end_group
 
 POLL = 0.1
-TOTAL = 300  # seconds for all machines of a kind
+TOTAL = 300  # seconds of a processor's time for all machines of a kind
+WALL = 900  # likewise by the clock: what a busy computer may take
 STARTING = 300
 LIMIT = 7200  # of a machine, in case of all else; its patience ends it earlier
 CONSOLE_MIB = 200
-# By kind: options of vm/boot, and the patience between two events: seconds of QEMU's CPU time in
-# virtual time, where a busy host only makes it later; of the clock elsewhere
-KINDS = {"virtual": (["-v"], 60), "real": (["-c", "2"], 170)}
+# By kind: options of vm/boot, processors, and the patience between two events: seconds of QEMU's
+# CPU time in virtual time, where a busy host only makes it later; of the clock elsewhere
+KINDS = {"virtual": (["-v"], 1, 60), "real": (["-c", "2"], 2, 170)}
 HARMLESS = 512  # of the kernel's taint flags: a warning
 FEW = 3  # machines that an honest submission may need
 _running: Set[int] = set()  # process groups
@@ -55,15 +56,16 @@ class Machines:
         """Judge criteria, of which some are worth to be judged again."""
         judged = Judged()
         left, trouble, spent = list(names), 0, 0.0
-        deadline = time.monotonic() + TOTAL * self.kernel.slow
+        deadline = time.monotonic() + WALL * self.kernel.slow
+        budget = TOTAL * self.kernel.slow * KINDS[kind][1]
         while left and not _stopping.is_set():
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or spent > budget:
                 for name in left:
                     self.show(_not_run(name, len(judged.consoles), spent))
                 break
             console = work / f"{kind}.console.{len(judged.consoles)}"
             judged.consoles.append(console)
-            boot = _Boot(self, kind, left, console, deadline)
+            boot = _Boot(self, kind, left, console, deadline, budget - spent)
             protocol = boot.protocol
             for outcome in boot.run():
                 if outcome.verdict == MISS and outcome.name in worth and boot.is_damaged():
@@ -109,9 +111,9 @@ class _Boot:
     """One machine"""
 
     def __init__(self, machines: Machines, kind: str, names: Sequence[str], console: Path,
-                 deadline: float) -> None:
+                 deadline: float, budget: float) -> None:
         self.machines, self.kind, self.names, self.console = machines, kind, names, console
-        self.deadline = deadline
+        self.deadline, self.budget = deadline, budget
         self.cpu = 0.0  # seconds
         self.report = console.with_suffix(".report" + console.suffix)
         self.protocol = Protocol(secrets.token_hex(16), set(names))
@@ -122,7 +124,7 @@ class _Boot:
         return bool(self.protocol.flags & ~HARMLESS)
 
     def run(self) -> Iterator[Outcome]:
-        options, patience = KINDS[self.kind]
+        options, _, patience = KINDS[self.kind]
         slow = self.machines.kernel.slow
         folder = self.console.parent / (self.console.name + ".key")
         folder.mkdir(mode=0o700)
@@ -168,8 +170,8 @@ class _Boot:
                     limit = patience if self.protocol.last else STARTING
                 if self.protocol.over or self.protocol.tampered:
                     return
-                self.cpu = clock.cpu
-                self.late = time.monotonic() > self.deadline
+                self.cpu = max(self.cpu, clock.cpu)  # of a process that has ended, it is 0
+                self.late = time.monotonic() > self.deadline or self.cpu > self.budget
                 if self.late:
                     return
                 if not data:

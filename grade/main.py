@@ -44,8 +44,8 @@ def parser() -> argparse.ArgumentParser:
         help="the file that your course asks for (default: /proc/mp1/status)")
     add("--points", metavar="FILE", default=str(TOP / "grade/points.txt"),
         help="what each criterion is worth (default: grade/points.txt)")
-    add("--seconds", metavar="SEC", type=int, default=machines.TOTAL, help="begin no new virtual "
-        f"machine after this time (default: {machines.TOTAL})")
+    add("--seconds", metavar="SEC", type=int, default=machines.WALL, help="begin no new virtual "
+        f"machine after this time (default: {machines.WALL})")
     add("--out", metavar="FOLDER", help="where to write")
     add("--unsafe", action="store_true", help="without bubblewrap; only for root, in a container "
         "that is thrown away")
@@ -74,7 +74,7 @@ def judge_one(options: argparse.Namespace, criteria: List[points.Criterion]) -> 
     name = clean(ARCHIVE.sub("", name), 100) or "submission"
     out = Path(options.out or BUILD / "grade" / file_name(name)).resolve()
     kernel = prepared(options.prepared) if options.prepared else find_kernel(options.kernel)
-    machines.TOTAL = options.seconds
+    machines.WALL = options.seconds
     sandbox = Sandbox(kernel, options.unsafe)
     pool = ThreadPoolExecutor(1)
     # while the submission is built

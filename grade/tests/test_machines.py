@@ -119,11 +119,17 @@ class Boots(unittest.TestCase):
         self.assertEqual(found, {"a": (PASS, ""), "b": (MISS, "x")})
 
     def test_no_time_is_left(self) -> None:
-        self.addCleanup(setattr, machines, "TOTAL", machines.TOTAL)
-        machines.TOTAL = 1
-        wait = "exit $(sleep 30)"
-        found = self.judge(["report begin", "KEY begin a", "KEY ok a", "KEY begin b", wait])
-        self.assertEqual(found, {"a": (PASS, ""), "b": (OPEN, SLOW)})
+        for limit, wait in (("WALL", "sleep 30"),
+                            ("TOTAL", "timeout --foreground 30 sh -c 'while :; do :; done'")):
+            with self.subTest(limit):
+                before = getattr(machines, limit)
+                setattr(machines, limit, 1)
+                self.clear()
+                (self.top / "vm/boots").unlink(missing_ok=True)
+                found = self.judge(["report begin", "KEY begin a", "KEY ok a", "KEY begin b",
+                                    f"exit $({wait})"])
+                setattr(machines, limit, before)
+                self.assertEqual(found, {"a": (PASS, ""), "b": (OPEN, SLOW)})
 
     def test_tampering(self) -> None:
         found = self.judge(["report begin", "KEY ok a", "KEY begin b", "KEY ok b", "KEY over"])

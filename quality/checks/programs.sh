@@ -85,7 +85,8 @@ wants[python_tests]='git python3'
 check_python_tests() {
 	local folder failed=0
 	for folder in $(git ls-files '*/test_*.py' | xargs -n 1 dirname | sort -u); do
-		PYTHONPATH=$(dirname "$folder") python3 -m unittest discover -s "$folder" 2>&1 | grep -vE '^(\.*|-*|Ran .*|OK)$'
+		PYTHONPATH=$(dirname "$folder") python3 -m unittest discover -s "$folder" 2>&1 |
+			grep -vE '^(\.*|-*|Ran .*|OK)$'
 		[ "${PIPESTATUS[0]}" -eq 0 ] || failed=1
 	done
 	return $failed
