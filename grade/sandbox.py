@@ -95,7 +95,7 @@ class Sandbox:
             link.symlink_to(target)
 
     def close(self) -> None:
-        self.user.close()
+        self.user.close(self.unsafe)
         shutil.rmtree(self.scratch, ignore_errors=True)
 
     def check(self) -> None:

@@ -51,10 +51,11 @@ class User:
                            stderr=subprocess.DEVNULL)
             time.sleep(0.01)  # until they are reaped, of which nothing tells us
 
-    def close(self) -> None:
+    def close(self, saw_ours: bool) -> None:
+        """saw_ours: it has seen our file systems, and may have written where every user can."""
         if self._lock:
             self.end_processes()
-            for path in files_of(self.uid):
+            for path in files_of(self.uid) if saw_ours else ():
                 remove(path)
             self._lock.close()
             self._lock = None
