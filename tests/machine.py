@@ -2,18 +2,15 @@
 """Virtual machines: boot one with vm/boot, follow its report, judge how it ended."""
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
 
 import kernel_log
 import report
@@ -31,22 +28,6 @@ def output(*command: str | Path) -> str:
     except subprocess.CalledProcessError as error:
         raise SystemExit(1) from error
     return done.stdout.strip()
-
-
-def lock(path: Path) -> IO[str]:
-    """Hold it as long as this is open: two runs would mix their reports."""
-    path.parent.mkdir(exist_ok=True)
-    file = open(path, "w", encoding="utf-8")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        print(f"tests/run: waiting for another command, which holds {path}", file=sys.stderr)
-        fcntl.flock(file, fcntl.LOCK_EX)
-    except OSError as error:
-        file.close()
-        raise SystemExit(f"tests/run: {path} cannot be locked: is it on a network drive? "
-                         "Move the project to a local one") from error
-    return file
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-import machine
+import lock
 
 
 class Lock(unittest.TestCase):
@@ -18,16 +18,16 @@ class Lock(unittest.TestCase):
         self.path = Path(folder.name, "build", "lock")
 
     def test_the_second_one_waits_and_says_so(self) -> None:
-        with machine.lock(self.path), mock.patch("builtins.print") as said:
+        with lock.lock(self.path), mock.patch("builtins.print") as said:
             with mock.patch("fcntl.flock", side_effect=[BlockingIOError, None]) as flock:
-                machine.lock(self.path).close()
+                lock.lock(self.path).close()
         self.assertEqual(flock.call_count, 2)
         self.assertIn("waiting for another command", said.call_args[0][0])
 
     def test_a_drive_without_locks(self) -> None:
         with mock.patch("fcntl.flock", side_effect=OSError(errno.ENOLCK, "No locks available")):
             with self.assertRaisesRegex(SystemExit, "is it on a network drive"):
-                machine.lock(self.path)
+                lock.lock(self.path)
 
 
 if __name__ == "__main__":
