@@ -155,6 +155,7 @@ pid_t spawn_idle(void);
 void spawn_many(pid_t *pids, int n);		/* cheap idle ones; only once per test */
 void finish_many(void);				/* but not zeroed entries; runs at the end, too */
 pid_t spawn_as(pid_t pid, void (*run)(void *argument), void *argument);
+void run_on(pid_t pid, int first, int last);	/* on these CPUs only, with its children to come */
 void idle(void *unused);
 void burn_forever(void *unused);
 void start_threads(int n, void (*run)(void *));	/* of this process, each with a small stack */

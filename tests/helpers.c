@@ -469,6 +469,16 @@ void spawn_many(pid_t *pids, int n)
 				   (void *)(intptr_t)getpid()));
 }
 
+void run_on(pid_t pid, int first, int last)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	for (; first <= last; first++)
+		CPU_SET(first, &set);
+	OK(sched_setaffinity(pid, sizeof(set), &set));
+}
+
 /* A child whose PID is @pid, which must be free */
 pid_t spawn_as(pid_t pid, void (*run)(void *argument), void *argument)
 {

@@ -56,17 +56,6 @@ static const char *no_hotplug(void)
 	       "this machine's CPUs cannot go offline" : no_four_cpus();
 }
 
-/* Let @pid run on CPUs @first to @last only. */
-static void run_on(pid_t pid, int first, int last)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	for (; first <= last; first++)
-		CPU_SET(first, &set);
-	OK(sched_setaffinity(pid, sizeof(set), &set));
-}
-
 static void *measure_naps(void *unused)
 {
 	while (!atomic_load(&stop)) {

@@ -164,11 +164,8 @@ static void hog(void *cpu)
 {
 	struct sched_param param = { .sched_priority = 50 };
 	int64_t end = now() + 200 * MSEC;
-	cpu_set_t set;
 
-	CPU_ZERO(&set);
-	CPU_SET((size_t)(intptr_t)cpu, &set);
-	OK(sched_setaffinity(0, sizeof(set), &set));
+	run_on(0, (int)(intptr_t)cpu, (int)(intptr_t)cpu);
 	OK(sched_setscheduler(0, SCHED_FIFO, &param));
 	while (now() < end)
 		;

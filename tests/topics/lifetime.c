@@ -20,11 +20,9 @@
  */
 static void stay_on_this_cpu(void)
 {
-	cpu_set_t cpu;
+	int cpu = OK(sched_getcpu());
 
-	CPU_ZERO(&cpu);
-	CPU_SET((size_t)OK(sched_getcpu()), &cpu);
-	OK(sched_setaffinity(0, sizeof(cpu), &cpu));
+	run_on(0, cpu, cpu);
 }
 
 static void burn_argument(void *ns)

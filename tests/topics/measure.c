@@ -2,7 +2,6 @@
 /* measure.c - what mp1 measures: the user CPU time of the whole process */
 #define _GNU_SOURCE
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -208,11 +207,9 @@ static void burn_on_the_last_cpu(void *shared)
 	int64_t *in_kernel = shared;
 	struct timespec start, ts;
 	struct rusage usage;
-	cpu_set_t last;
+	int last = (int)sysconf(_SC_NPROCESSORS_ONLN) - 1;
 
-	CPU_ZERO(&last);
-	CPU_SET(sysconf(_SC_NPROCESSORS_ONLN) - 1, &last);
-	OK(sched_setaffinity(0, sizeof(last), &last));
+	run_on(0, last, last);
 	OK(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &start));
 	do {				/* 0.1 s in the kernel */
 		getrandom(buffer, sizeof(buffer), 0);
