@@ -1114,7 +1114,7 @@ static void *run_userapp_that_asks(void *argument)
 	/* Without seccomp in this kernel, userapp gets what write() returns. */
 	app->writes = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
 				   SECCOMP_FILTER_FLAG_NEW_LISTENER, &filter);
-	app->pid = OK(fork());
+	app->pid = OK(fork());	/* a child of spawn() would end with this thread */
 	if (!app->pid)
 		run_userapp(app);
 	return NULL;
@@ -1132,6 +1132,13 @@ static void start_userapp(struct userapp *app)
 	}
 	ck_assert(!pthread_create(&thread, NULL, run_userapp_that_asks, app));
 	ck_assert(!pthread_join(thread, NULL));
+}
+
+static bool has_been_listed(struct userapp *app)
+{
+	if (!app->was_listed)
+		app->was_listed = count(app->pid);
+	return app->was_listed;
 }
 
 static void answer_a_write(struct userapp *app)
@@ -1153,8 +1160,7 @@ static void answer_a_write(struct userapp *app)
 		answer.flags = 0;
 		answer.val = put(text);
 		answer.error = answer.val < 0 ? -errno : 0;
-		app->was_listed = app->was_listed || count(app->pid);
-		if (app->was_listed) {
+		if (has_been_listed(app)) {
 			answer.val = (int64_t)from.iov_len;
 			answer.error = 0;
 		}
@@ -1237,7 +1243,7 @@ static void userapps_work(int n)
 			if (!app->pid)
 				continue;
 			answer_its_writes(app);
-			app->was_listed = app->was_listed || count(app->pid);
+			has_been_listed(app);
 			used = stat_utime(app->pid) + stat_stime(app->pid);
 			if (used != app->used)
 				app->rested = now();

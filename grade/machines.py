@@ -19,7 +19,8 @@ from users import end_group
 
 POLL = 0.1
 TOTAL = 300  # seconds of a processor's time for all machines of a kind
-WALL = 900  # likewise by the clock: what a busy computer may take
+BUSY = 3  # how many times as long a busy computer may take
+WALL = TOTAL * BUSY  # by the clock; --seconds sets it
 STARTING = 300
 LIMIT = 7200  # of a machine, in case of all else; its patience ends it earlier
 CONSOLE_MIB = 200
@@ -57,7 +58,7 @@ class Machines:
         judged = Judged()
         left, trouble, spent = list(names), 0, 0.0
         deadline = time.monotonic() + WALL * self.kernel.slow
-        budget = TOTAL * self.kernel.slow * KINDS[kind][1]
+        budget = max(TOTAL, WALL // BUSY) * self.kernel.slow * KINDS[kind][1]
         while left and not _stopping.is_set():
             if time.monotonic() > deadline or spent > budget:
                 for name in left:

@@ -7,6 +7,7 @@ import tempfile
 import unittest
 from pathlib import Path
 from typing import Dict, List
+from unittest import mock
 
 import machines
 from kernels import Kernel
@@ -51,6 +52,7 @@ class Boots(unittest.TestCase):
         self.addCleanup(setattr, machines, "TOP", before)
 
     def clear(self) -> None:
+        (self.top / "vm/boots").unlink(missing_ok=True)
         for path in self.top.glob("real.console.*"):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
@@ -108,7 +110,6 @@ class Boots(unittest.TestCase):
         again = ["report begin", "KEY begin b", "KEY ok b", "KEY tainted 32", "KEY over"]
         for end in (["KEY FAIL b", "KEY why x", "KEY over"], ["exit 0"]):
             with self.subTest(end):
-                (self.top / "vm/boots").unlink(missing_ok=True)
                 self.clear()
                 self.assertEqual(self.judge(first + end, again), {"a": (PASS, ""), "b": (PASS, "")})
                 self.assertEqual(self.judged.flags, 32)
@@ -119,16 +120,12 @@ class Boots(unittest.TestCase):
         self.assertEqual(found, {"a": (PASS, ""), "b": (MISS, "x")})
 
     def test_no_time_is_left(self) -> None:
-        for limit, wait in (("WALL", "sleep 30"),
-                            ("TOTAL", "timeout --foreground 30 sh -c 'while :; do :; done'")):
-            with self.subTest(limit):
-                before = getattr(machines, limit)
-                setattr(machines, limit, 1)
+        for wall, wait in ((1, "sleep 30"), (30, "timeout --foreground 30 "
+                                                 "sh -c 'while :; do :; done'")):
+            with self.subTest(wait), mock.patch.multiple(machines, TOTAL=1, WALL=wall, BUSY=30):
                 self.clear()
-                (self.top / "vm/boots").unlink(missing_ok=True)
                 found = self.judge(["report begin", "KEY begin a", "KEY ok a", "KEY begin b",
                                     f"exit $({wait})"])
-                setattr(machines, limit, before)
                 self.assertEqual(found, {"a": (PASS, ""), "b": (OPEN, SLOW)})
 
     def test_tampering(self) -> None:
