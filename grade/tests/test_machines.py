@@ -128,6 +128,12 @@ class Boots(unittest.TestCase):
                                     f"exit $({wait})"])
                 self.assertEqual(found, {"a": (PASS, ""), "b": (OPEN, SLOW)})
 
+    def test_a_larger_bound_of_the_clock_gives_more_cpu_time(self) -> None:
+        with mock.patch.multiple(machines, TOTAL=1, WALL=30, BUSY=1):
+            found = self.judge(["report begin", "KEY begin a", "KEY ok a", "KEY begin b",
+                                "exit $(timeout --foreground 5 sh -c 'while :; do :; done')"])
+        self.assertEqual(found, {"a": (PASS, ""), "b": (MISS, "the machine crashed")})
+
     def test_tampering(self) -> None:
         found = self.judge(["report begin", "KEY ok a", "KEY begin b", "KEY ok b", "KEY over"])
         self.assertTrue(self.judged.tampered)
