@@ -73,7 +73,8 @@ def judge_one(options: argparse.Namespace, criteria: List[points.Criterion]) -> 
     name = os.path.basename((submission if address else os.path.abspath(submission)).rstrip("/"))
     name = clean(ARCHIVE.sub("", name), 100) or "submission"
     out = Path(options.out or BUILD / "grade" / file_name(name)).resolve()
-    kernel = prepared(options.prepared) if options.prepared else find_kernel(options.kernel)
+    kernel = (prepared(options.prepared) if options.prepared
+              else find_kernel(options.kernel, options.unsafe))
     machines.WALL = options.seconds
     sandbox = Sandbox(kernel, options.unsafe)
     pool = ThreadPoolExecutor(1)
@@ -111,7 +112,7 @@ def main(arguments: List[str]) -> int:
         if options.all:
             folder = Path(options.all)
             out = Path(options.out or BUILD / "grade" / file_name(folder.resolve().name)).resolve()
-            kernel = find_kernel(options.kernel)
+            kernel = find_kernel(options.kernel, options.unsafe)
             build_tests(kernel)
             command = [sys.executable, str(TOP / "grade/grade"),
                        "--prepared", kernel.name, str(kernel.folder), str(kernel.built),
