@@ -6,12 +6,15 @@ import os
 import secrets
 import signal
 import subprocess
+import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable, Collection, Dict, Iterator, List, Sequence, Set
+from typing import Callable, Collection, Dict, Iterator, List, Optional, Sequence, Set
 
+from cpu_time import Clock
 from kernels import TOP, Kernel
 from points import MISS, OPEN
 from protocol import Outcome, Protocol
@@ -29,6 +32,7 @@ CONSOLE_MIB = 200
 KINDS = {"virtual": (["-v"], 1, 60), "real": (["-c", "2"], 2, 170)}
 HARMLESS = 512  # of the kernel's taint flags: a warning
 FEW = 3  # machines that an honest submission may need
+PLACES = threading.BoundedSemaphore(2)  # for machines: memory may be scarce
 _running: Set[int] = set()  # process groups
 _stopping = threading.Event()
 HOST = "the virtual machine did not start, or was stopped from outside: the host's trouble"
@@ -55,48 +59,80 @@ class Machines:
     def judge(self, kind: str, names: Sequence[str], work: Path,
               worth: Collection[str] = ()) -> Judged:
         """Judge criteria, of which some are worth to be judged again."""
-        judged = Judged()
-        left, trouble, spent = list(names), 0, 0.0
-        deadline = time.monotonic() + WALL * self.kernel.slow
-        budget = max(TOTAL, WALL // BUSY) * self.kernel.slow * KINDS[kind][1]
-        while left and not _stopping.is_set():
-            if time.monotonic() > deadline or spent > budget:
-                for name in left:
-                    self.show(_not_run(name, len(judged.consoles), spent))
+        series = _Series(self, kind, work, worth)
+        left = series.run(list(names), FEW)
+        # It crashes again and again: two at once, as soon as there is place for them
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(series.run, (left[::2], left[1::2])))
+        return series.judged
+
+
+class _Series:
+    """Machines of a kind, until all criteria are judged"""
+
+    def __init__(self, machines: Machines, kind: str, work: Path, worth: Collection[str]) -> None:
+        self.machines, self.kind, self.work, self.worth = machines, kind, work, worth
+        self.lock = threading.Lock()
+        self.judged = Judged()
+        self.trouble, self.spent = 0, 0.0
+        slow = machines.kernel.slow
+        self.deadline = time.monotonic() + WALL * slow
+        self.budget = max(TOTAL, WALL // BUSY) * slow * KINDS[kind][1]
+
+    def run(self, left: List[str], most: int = sys.maxsize) -> List[str]:
+        """Judge criteria in one machine after the other. Return: what is left after the last"""
+        for _ in range(most):
+            if not left or _stopping.is_set():
                 break
-            console = work / f"{kind}.console.{len(judged.consoles)}"
-            judged.consoles.append(console)
-            boot = _Boot(self, kind, left, console, deadline, budget - spent)
-            protocol = boot.protocol
-            for outcome in boot.run():
-                if outcome.verdict == MISS and outcome.name in worth and boot.is_damaged():
-                    continue  # by an earlier criterion: it is judged in another machine
-                if outcome.name in left:
-                    left.remove(outcome.name)
-                    self.show(outcome)
-            judged.flags |= protocol.flags
-            spent += boot.cpu
-            if protocol.damage:
-                judged.damage[protocol.damage] = judged.damage.get(protocol.damage, 0) + 1
-            if protocol.tampered:
-                judged.tampered = protocol.tampered
-                for name in left:
-                    self.show(Outcome(name, MISS, "the results were tampered with"))
-                break
-            if boot.late:
+            with PLACES:
+                boot = self._boot(left)
+                if not boot:
+                    return []
+                for outcome in boot.run():
+                    if outcome.verdict == MISS and outcome.name in self.worth and boot.is_damaged():
+                        continue  # by an earlier criterion: it is judged in another machine
+                    if outcome.name in left:
+                        left.remove(outcome.name)
+                        self.machines.show(outcome)
+            self._note(boot)
+            if boot.late or boot.protocol.tampered:
                 continue
             if boot.host_trouble:
-                trouble += 1
-                if trouble > 1:
-                    for name in left:
-                        self.show(Outcome(name, OPEN, HOST))
-                    break
-            elif (protocol.current or not protocol.last) and not boot.is_damaged():
+                self.trouble += 1
+            elif (boot.protocol.current or not boot.protocol.last) and not boot.is_damaged():
                 # Without a first criterion, the test program itself was ended.
-                name = protocol.current or left[0]
+                name = boot.protocol.current or left[0]
                 left.remove(name)
-                self.show(Outcome(name, MISS, self.explain_end(console, name)))
-        return judged
+                why = self.machines.explain_end(boot.console, name)
+                self.machines.show(Outcome(name, MISS, why))
+        return left
+
+    def _boot(self, left: List[str]) -> "Optional[_Boot]":
+        """The next machine, or none: then all that is left is told why"""
+        with self.lock:
+            number = len(self.judged.consoles)
+            for name in left:
+                if self.judged.tampered:
+                    self.machines.show(Outcome(name, MISS, "the results were tampered with"))
+                elif self.trouble > 1:
+                    self.machines.show(Outcome(name, OPEN, HOST))
+                elif time.monotonic() > self.deadline or self.spent > self.budget:
+                    self.machines.show(_not_run(name, number, self.spent))
+                else:
+                    console = self.work / f"{self.kind}.console.{number}"
+                    self.judged.consoles.append(console)
+                    return _Boot(self.machines, self.kind, left, console, self.deadline,
+                                 self.budget - self.spent)
+        return None
+
+    def _note(self, boot: "_Boot") -> None:
+        with self.lock:
+            judged, protocol = self.judged, boot.protocol
+            judged.flags |= protocol.flags
+            self.spent += boot.cpu
+            if protocol.damage:
+                judged.damage[protocol.damage] = judged.damage.get(protocol.damage, 0) + 1
+            judged.tampered = judged.tampered or protocol.tampered
 
 
 def _not_run(name: str, machines: int, spent: float) -> Outcome:
@@ -157,7 +193,7 @@ class _Boot:
         return most >= CONSOLE_MIB << 20
 
     def _follow(self, process: "subprocess.Popen[bytes]", patience: float) -> Iterator[Outcome]:
-        clock = _Clock(process.pid, self.kind == "virtual")
+        clock = Clock(process.pid, self.kind == "virtual")
         limit: float = STARTING
         rest = b""
         with open(self.report, "rb") as report:
@@ -196,39 +232,3 @@ def end_all() -> None:
     _stopping.set()
     for group in list(_running):
         end_group(group)
-
-
-class _Clock:
-    """Time without an event, as far as it is the machine's own: not while the host stops it"""
-
-    def __init__(self, group: int, virtual: bool) -> None:
-        self.group, self.virtual = group, virtual
-        self.spent, self.cpu, self.last = 0.0, self._cpu()[0], time.monotonic()
-
-    def reset(self) -> None:
-        self.spent = 0.0
-
-    def seconds(self) -> float:
-        if time.monotonic() - self.last < 1:
-            return self.spent  # to look at all processes takes a while
-        now, (cpu, stopped) = time.monotonic(), self._cpu()
-        passed, used = now - self.last, max(0.0, cpu - self.cpu)
-        self.last, self.cpu = now, cpu
-        if not stopped and passed < 30:  # or we were stopped ourselves
-            # A machine that only waits, in which nothing will happen, uses little CPU time.
-            self.spent += max(used, passed / 4) if self.virtual else passed
-        return self.spent
-
-    def _cpu(self) -> "tuple[float, bool]":
-        """CPU time of the process group, and whether one of it is stopped"""
-        ticks, stopped = 0, False
-        for pid in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-                    fields = file.read().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if len(fields) > 12 and int(fields[2]) == self.group:
-                ticks += int(fields[11]) + int(fields[12])
-                stopped = stopped or fields[0] == "T"
-        return ticks / os.sysconf("SC_CLK_TCK"), stopped

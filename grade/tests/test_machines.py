@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import threading
 import unittest
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict, Iterator, List
 from unittest import mock
 
 import machines
@@ -88,6 +89,27 @@ class Boots(unittest.TestCase):
         self.assertEqual(self.judge(["report begin", "KEY begin a", "exit 0"],
                                     ["report begin", "KEY begin b", "KEY ok b", "KEY over"]),
                          {"a": (MISS, "the machine crashed"), "b": (PASS, "")})
+
+    def test_one_that_crashes_again_and_again_gets_two_machines_at_once(self) -> None:
+        boots: List[List[str]] = []
+        two = threading.Barrier(2, timeout=10)
+
+        def crash(boot: machines._Boot) -> Iterator[Outcome]:
+            boots.append(list(boot.names))
+            boot.protocol.current = boot.names[0]
+            if len(boots) > machines.FEW:
+                two.wait()  # for another one
+            return iter(())
+
+        names = [f"c{number}" for number in range(machines.FEW + 4)]
+        missed: List[str] = []
+        kernel = Kernel("k", self.top, self.top)
+        judge = Machines(kernel, self.top, "", lambda outcome: missed.append(outcome.name),
+                         lambda *_: "the machine crashed")
+        with mock.patch.object(machines._Boot, "run", crash):
+            judge.judge("virtual", names, self.top)
+        self.assertEqual(sorted(missed), names)
+        self.assertEqual(len(boots), len(names))
 
     def test_a_test_program_that_was_killed_gives_no_open_points(self) -> None:
         self.assertEqual(self.judge(["report begin", "exit 0"], ["report begin", "exit 0"]),
