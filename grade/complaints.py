@@ -58,14 +58,25 @@ def lines_of(log: str) -> Iterator[str]:
         yield TIME.sub("", line)
 
 
+# What tells a student nothing, or differs from one time to the next, and what stands for it
+NOISE = [(re.compile(noise), instead) for noise, instead in (
+    (r"^(BUG: KASAN: [a-z-]+) in .*", r"\1"),
+    (r" CPU: \d+ (UID: \d+ )?PID: \d+ ", " "),
+    (r"(, probably)?( for| at|,) ?(non-canonical |virtual )?(kernel )?address:?.*", ""),
+    (r"(: [0-9a-f]{4,16})?( ilc:\d)? \[#\d+\].*", ""),
+    (r"( - (CPU#|pool ).*)? stuck for \d+s.*", ""),
+    (r" \S+:\d+ (blocked) for more than .*", r" \1"),
+    (r"(scheduling while atomic): .*", r"\1"),
+    (r"(hogged CPU) for .*", r"\1"),
+    (r"(page was hit) at .*", r"\1"),
+    (r" \[kworker[^\]]*\]| \(Tainted: [^)]*\)|0x[0-9a-f]{8,}", ""),
+    (r"\bffff[0-9a-f]{8,12}\b", "..."),
+)]
+
+
 def plain(what: str) -> str:
-    """Without numbers that tell a student nothing, and that differ from one time to the next"""
-    what = re.sub(r"^(BUG: KASAN: [a-z-]+) in .*", r"\1", what)
-    what = re.sub(r" CPU: \d+ (UID: \d+ )?PID: \d+ ", " ", what)
-    what = re.sub(r"(, probably)?( for| at|,) ?(non-canonical |virtual )?(kernel )?address:?.*", "",
-                  what)
-    what = re.sub(r"(: [0-9a-f]{4,16})?( ilc:\d)? \[#\d+\].*", "", what)
-    what = re.sub(r" \[kworker[^\]]*\]| \(Tainted: [^)]*\)|0x[0-9a-f]{8,}", "", what)
+    for noise, instead in NOISE:
+        what = noise.sub(instead, what)
     return clean(what, 200)
 
 

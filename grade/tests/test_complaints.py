@@ -80,6 +80,33 @@ class Words(unittest.TestCase):
         self.assertEqual([c.times for c in got], [2, 1])
         self.assertEqual(got[0].what, "WARNING: at fs/proc/generic.c:718 remove_proc_entry+0x1/0x2")
 
+    def test_what_differs_from_one_time_to_the_next_is_no_other_reason(self) -> None:
+        for one, other, what in (
+            ("watchdog: BUG: soft lockup - CPU#0 stuck for 3s! [kworker/0:2:63]",
+             "watchdog: BUG: soft lockup - CPU#1 stuck for 26s! [cat:97]",
+             "watchdog: BUG: soft lockup"),
+            ("BUG: workqueue lockup - pool cpus=0 node=0 flags=0x0 nice=0 stuck for 33s!",
+             "BUG: workqueue lockup - pool cpus=1 node=0 flags=0x0 nice=0 stuck for 64s!",
+             "BUG: workqueue lockup"),
+            ("INFO: task rmmod:77 blocked for more than 120 seconds.",
+             "INFO: task cat:99 blocked for more than 241 seconds.",
+             "INFO: task blocked"),
+            ("BUG: scheduling while atomic: cat/1/0x2", "BUG: scheduling while atomic: sh/72/0x102",
+             "BUG: scheduling while atomic"),
+            ("workqueue: work [theirs] hogged CPU for >10000us 4 times, consider WQ_UNBOUND",
+             "workqueue: work [theirs] hogged CPU for >10000us 8 times, consider WQ_UNBOUND",
+             "workqueue: work [theirs] hogged CPU"),
+            ("list_del corruption. prev->next should be ffff888003a1, but was ffff888003b2",
+             "list_del corruption. prev->next should be ffff888004a1, but was ffff888004b2",
+             "list_del corruption. prev->next should be ..., but was ..."),
+            ("BUG: stack guard page was hit at 00000000aa (stack is 00..00)",
+             "BUG: stack guard page was hit at 00000000bb (stack is 00..01)",
+             "BUG: stack guard page was hit"),
+        ):
+            with self.subTest(one):
+                got = found(MARK, *block(one), *block(other))
+                self.assertEqual([(c.what, c.times) for c in got], [(what, 2)])
+
     def test_the_panic_at_the_end_is_not_another_one(self) -> None:
         got = found(*block("BUG: kernel NULL pointer dereference, address: 0000000000000000"),
                     "Kernel panic - not syncing: Fatal exception", CPU)
