@@ -2,6 +2,7 @@
 """The criteria, what each is worth, and how they came out."""
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -48,7 +49,9 @@ class Result:
         """This, or, if another criterion has the same reason, its name. reasons: all so far"""
         if self.verdict not in (MISS, OPEN) or not self.why:
             return self
-        first = reasons.setdefault(self.why, self.criterion.name)
+        # What userapp prints differs from one time to the next, by its PID.
+        key = re.sub(r"\d+", "N", self.why) if self.why.startswith("userapp ") else self.why
+        first = reasons.setdefault(key, self.criterion.name)
         if first == self.criterion.name:
             return self
         return Result(self.criterion, self.verdict, f"for the same reason as {first}")

@@ -72,6 +72,21 @@ class Points(unittest.TestCase):
         self.assertEqual(score.given, 0)
 
 
+    def test_a_reason_is_said_once(self) -> None:
+        for first, second, same in (
+            ("userapp prints without end: 110: 0", "userapp prints without end: 115: 0", True),
+            ("the machine crashed: BUG, in show (mp1.c:78)",
+             "the machine crashed: BUG, in show (mp1.c:79)", False),
+            ("the list is empty", "the list is empty", True)):
+            with self.subTest(first):
+                score = Score([criterion("a"), criterion("b")])
+                score.add(Result(score.criteria[1], MISS, second))
+                score.add(Result(score.criteria[0], MISS, first))
+                score.say_once()
+                told = "for the same reason as a" if same else second
+                self.assertEqual([r.why for r in score.in_order()], [first, told])
+
+
 class Machine(unittest.TestCase):
     def follow(self, *lines: str) -> Tuple[List[Tuple[str, str, str]], Protocol]:
         protocol = Protocol("KEY", {"a", "b"})
