@@ -231,7 +231,7 @@ static void *hammer(void *unused)
 TEST(unload_at_any_moment_while_others_fork_register_read_and_exit,
 	.parameters = NOT_LOADED, .seconds = 300)
 {
-	const int rounds = finds_bugs() ? 500 : 100;
+	const int rounds = finds_bugs() ? 500 : 80;
 	pthread_t threads[8];
 	int i;
 
