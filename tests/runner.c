@@ -12,6 +12,7 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "harness.h"
@@ -39,7 +40,10 @@ static void read_key(void)
 	unlink("/mp1/key");
 }
 
-/* Report an event, on one line: tests/report.py has the list, and reads them. */
+/*
+ * Report an event, on one line: tests/report.py has the list, and reads them. It is sent when we
+ * return, and so is known even if the machine crashes right after.
+ */
 void tell(const char *event, const char *text)
 {
 	FILE *report = fopen("/dev/report", "we");
@@ -53,6 +57,8 @@ void tell(const char *event, const char *text)
 		if ((unsigned char)line[i] < ' ')
 			line[i] = ' ';
 	fprintf(report, "%s\n", line);
+	fflush(report);
+	tcdrain(fileno(report));	/* where it is a terminal */
 	fclose(report);
 }
 
