@@ -72,10 +72,12 @@ class Protocol:
             if self._is_new(text):
                 self.current, self._pending = text, "skip"
         elif event == "why":
-            if not self._pending:
-                self._tamper("a reason that belongs to nothing")
-            else:
+            if self._pending:
                 yield self._end(self._pending, text)
+            elif self.current:
+                yield self._end(MISS, LOST)
+            else:
+                self._tamper("a reason that belongs to nothing")
         elif event == "note":
             self.notes = [*self.notes, text][:5]
         elif event == "tainted" and re.fullmatch("[0-9]{1,9}", text):
