@@ -175,7 +175,7 @@ static void read_to_end(int fd)
 	ck_abort_msg("reading does not end: read() never returns 0");
 }
 
-/* Has reading gone wrong? Tests of its own judge that; for others it is good to know. */
+/* Has reading gone wrong? Tests of its own judge that; some others need to know. */
 static bool misread;
 
 /* What somebody sees who types cat, however reading ends */
@@ -185,12 +185,12 @@ static size_t read_what_comes(char *text, size_t chunk)
 	size_t size = 0, more;
 	ssize_t n;
 
-	while (size + chunk <= MUCH && (n = read(fd, text + size, chunk))) {
+	while ((n = read(fd, text + size, chunk))) {
 		more = n < 0 ? 0 : (size_t)n > chunk ? chunk : (size_t)n;
 		misread |= n != (ssize_t)more;
 		if (!more)
 			break;
-		if (size && repeats(text + size, more, text)) {
+		if ((size && repeats(text + size, more, text)) || size + more + chunk > MUCH) {
 			misread = true;
 			break;
 		}
@@ -1130,7 +1130,7 @@ static void run_userapp(void *argument)
 }
 
 /*
- * What write() returns and how reading ends is judged by tests of their own, but stdio repeats a
+ * What write() returns and how reading ends are judged by tests of their own, but stdio repeats a
  * write that returned 0, and reads on to an end that may never come. So where one is known to be
  * wrong, a thread that asks us about each read() and write() starts userapp. What goes to the
  * file we write, and what the list shows counts as written; what comes from it is our own list.
@@ -1139,7 +1139,8 @@ static void *run_userapp_that_asks(void *argument)
 {
 	struct sock_filter ask[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_write, 1, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_write, 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_close, 1, 0),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_read, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
@@ -1184,6 +1185,7 @@ static void answer_a_write(struct userapp *app, const struct seccomp_notif *aske
 	char text[4096] = "";
 	struct iovec to = { text, sizeof(text) - 1 };
 
+	answer->flags = 0;
 	process_vm_readv((pid_t)asked->pid, &to, 1, &from, 1, 0);
 	answer->val = put(text);
 	answer->error = answer->val < 0 ? -errno : 0;
@@ -1193,11 +1195,19 @@ static void answer_a_write(struct userapp *app, const struct seccomp_notif *aske
 	}
 }
 
+static void forget_list(struct userapp *app)
+{
+	free(app->text);
+	app->text = NULL;
+	app->has_read = 0;
+}
+
 static void answer_a_read(struct userapp *app, const struct seccomp_notif *asked,
 			  struct seccomp_notif_resp *answer)
 {
 	struct iovec from, to = { (void *)(uintptr_t)asked->data.args[1], asked->data.args[2] };
 
+	answer->flags = 0;
 	if (!app->text)
 		app->text = list();
 	from.iov_base = app->text + app->has_read;
@@ -1206,10 +1216,8 @@ static void answer_a_read(struct userapp *app, const struct seccomp_notif *asked
 		answer->val = process_vm_writev((pid_t)asked->pid, &from, 1, &to, 1, 0);
 		answer->error = answer->val < 0 ? -errno : 0;
 		app->has_read += answer->val < 0 ? 0 : (size_t)answer->val;
-	} else {			/* the end; the next read begins a new list */
-		free(app->text);
-		app->text = NULL;
-		app->has_read = 0;
+	} else {			/* the end: the next read begins a new list */
+		forget_list(app);
 	}
 }
 
@@ -1223,14 +1231,15 @@ static void answer_a_call(struct userapp *app)
 		return;			/* it was killed meanwhile */
 	answer.id = asked.id;
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", asked.pid, (int)asked.data.args[0]);
-	if (readlink(path, file, sizeof(file) - 1) < 0 || strcmp(file, status_file()))
-		answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
-	else if (asked.data.nr == SYS_write)
-		answer_a_write(app, &asked, &answer);
-	else if (misread)
-		answer_a_read(app, &asked, &answer);
-	else
-		answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+	answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+	if (readlink(path, file, sizeof(file) - 1) > 0 && !strcmp(file, status_file())) {
+		if (asked.data.nr == SYS_close)
+			forget_list(app);
+		else if (asked.data.nr == SYS_write && refused[0])
+			answer_a_write(app, &asked, &answer);
+		else if (asked.data.nr == SYS_read && misread)
+			answer_a_read(app, &asked, &answer);
+	}
 	ioctl(app->asks, SECCOMP_IOCTL_NOTIF_SEND, &answer);
 }
 
@@ -1238,7 +1247,8 @@ static void answer_its_calls(struct userapp *app)
 {
 	struct pollfd asks = { .fd = app->asks, .events = POLLIN };
 
-	while (poll(&asks, 1, 0) > 0 && (asks.revents & POLLIN))
+	while (poll(&asks, 1, 2) > 0 &&	/* ms: the next one may come soon */
+	       (asks.revents & POLLIN))
 		answer_a_call(app);
 }
 
@@ -1300,7 +1310,8 @@ static void userapps_work(int n)
 		ends_late(strstr(why, "still computes"), why);
 	}
 	sign_up(other);
-	count(other);
+	while (!count(other) && now() - start < UPDATE_TIME)
+		nap(100 * MSEC);	/* until something shows how reading ends */
 	for (i = 0; i < n; i++)
 		start_userapp(&apps[i]);
 	while (left) {

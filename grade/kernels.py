@@ -21,12 +21,12 @@ class Refused(Exception):
     """Nothing can be judged; the text says why, and what to do."""
 
 
-def run_ours(script: str, kernel: str = "") -> str:
+def run_ours(script: str, kernel: str = "", what: str = "") -> str:
     """Run one of the project's own scripts, whose progress lines the user sees."""
     done = subprocess.run(["bash", "-pc", script], stdin=subprocess.DEVNULL, cwd=TOP, text=True,
                           stdout=subprocess.PIPE, env={**os.environ, "KERNEL": kernel}, check=False)
     if done.returncode:
-        raise Refused(f"{script} failed; see above")
+        raise Refused(f"{what or script} failed; see above")
     return done.stdout.strip()
 
 
@@ -63,12 +63,17 @@ class Kernel:
         return self.trait("finds") != "-"
 
 
+def install(*packages: str) -> None:
+    """Install what is missing of these, as the project's scripts do."""
+    run_ours("MP1_AS_ROOT=yes; set -e; . vm/lib/base.sh; . vm/lib/packages.sh; start; "
+             f"need {' '.join(packages)} >&2", what="installing programs")
+
+
 def install_programs(unsafe: bool) -> None:
     wanted = [package for program, package in PACKAGES.items()
               if not shutil.which(program) and not (unsafe and program == "bwrap")]
     if wanted:
-        run_ours("set -e; . vm/lib/base.sh; . vm/lib/packages.sh; start; "
-                 f"need {' '.join(wanted)} >&2")
+        install(*wanted)
 
 
 def find_kernel(name: str, unsafe: bool = False) -> Kernel:

@@ -17,7 +17,7 @@ from typing import Callable, Collection, Dict, Iterator, List, Optional, Sequenc
 from cpu_time import Clock
 from kernels import TOP, Kernel
 from points import MISS, OPEN
-from protocol import Outcome, Protocol
+from protocol import LOST, Outcome, Protocol
 from users import end_group
 
 POLL = 0.1
@@ -61,9 +61,14 @@ class Machines:
         """Judge criteria, of which some are worth to be judged again."""
         series = _Series(self, kind, work, worth)
         left = series.run(list(names), FEW)
-        # It crashes again and again: two at once, as soon as there is place for them
-        with ThreadPoolExecutor(2) as pool:
-            list(pool.map(series.run, (left[::2], left[1::2])))
+        # It crashes again and again: two at once, as soon as there is room for them
+        series.at_once = 2
+        with ThreadPoolExecutor(series.at_once) as pool:
+            try:
+                list(pool.map(series.run, (left[::2], left[1::2])))
+            except (KeyboardInterrupt, SystemExit):
+                end_all()  # the pool waits for both
+                raise
         return series.judged
 
 
@@ -74,47 +79,57 @@ class _Series:
         self.machines, self.kind, self.work, self.worth = machines, kind, work, worth
         self.lock = threading.Lock()
         self.judged = Judged()
-        self.trouble, self.spent = 0, 0.0
+        self.lost: Set[str] = set()  # names of criteria whose result was lost once
+        self.at_once, self.spent = 1, 0.0
         slow = machines.kernel.slow
         self.deadline = time.monotonic() + WALL * slow
         self.budget = max(TOTAL, WALL // BUSY) * slow * KINDS[kind][1]
 
     def run(self, left: List[str], most: int = sys.maxsize) -> List[str]:
-        """Judge criteria in one machine after the other. Return: what is left after the last"""
+        """Judge criteria in one machine after another. Return: what is left after the last"""
+        trouble = 0
         for _ in range(most):
             if not left or _stopping.is_set():
                 break
             with PLACES:
-                boot = self._boot(left)
+                boot = self._boot(left, trouble)
                 if not boot:
                     return []
                 for outcome in boot.run():
-                    if outcome.verdict == MISS and outcome.name in self.worth and boot.is_damaged():
-                        continue  # by an earlier criterion: it is judged in another machine
+                    if self._is_judged_again(outcome, boot):
+                        continue
                     if outcome.name in left:
                         left.remove(outcome.name)
                         self.machines.show(outcome)
             self._note(boot)
-            if boot.late or boot.protocol.tampered:
+            protocol = boot.protocol
+            if boot.late or protocol.tampered or _stopping.is_set():
                 continue
             if boot.host_trouble:
-                self.trouble += 1
-            elif (boot.protocol.current or not boot.protocol.last) and not boot.is_damaged():
+                trouble += 1
+            elif left and (protocol.current or not protocol.last) and not boot.is_damaged():
                 # Without a first criterion, the test program itself was ended.
-                name = boot.protocol.current or left[0]
+                name = protocol.current or left[0]
                 left.remove(name)
                 why = self.machines.explain_end(boot.console, name)
                 self.machines.show(Outcome(name, MISS, why))
         return left
 
-    def _boot(self, left: List[str]) -> "Optional[_Boot]":
-        """The next machine, or none: then all that is left is told why"""
+    def _is_judged_again(self, outcome: Outcome, boot: "_Boot") -> bool:
+        """In another machine: its result was lost, or an earlier criterion has done damage."""
+        if outcome.why == LOST and outcome.name not in self.lost:
+            self.lost.add(outcome.name)
+            return True
+        return outcome.verdict == MISS and outcome.name in self.worth and boot.is_damaged()
+
+    def _boot(self, left: List[str], trouble: int) -> "Optional[_Boot]":
+        """The next machine, or none: then each criterion that is left gets its reason"""
         with self.lock:
             number = len(self.judged.consoles)
             for name in left:
                 if self.judged.tampered:
                     self.machines.show(Outcome(name, MISS, "the results were tampered with"))
-                elif self.trouble > 1:
+                elif trouble > 1:
                     self.machines.show(Outcome(name, OPEN, HOST))
                 elif time.monotonic() > self.deadline or self.spent > self.budget:
                     self.machines.show(_not_run(name, number, self.spent))
@@ -122,7 +137,7 @@ class _Series:
                     console = self.work / f"{self.kind}.console.{number}"
                     self.judged.consoles.append(console)
                     return _Boot(self.machines, self.kind, left, console, self.deadline,
-                                 self.budget - self.spent)
+                                 (self.budget - self.spent) / self.at_once)
         return None
 
     def _note(self, boot: "_Boot") -> None:
@@ -205,7 +220,7 @@ class _Boot:
                     yield from self.protocol.read(line.decode("utf-8", "replace"))
                     clock.reset()
                     limit = patience if self.protocol.last else STARTING
-                if self.protocol.over or self.protocol.tampered:
+                if self.protocol.over or self.protocol.tampered or _stopping.is_set():
                     return
                 self.cpu = max(self.cpu, clock.cpu)  # of a process that has ended, it is 0
                 self.late = time.monotonic() > self.deadline or self.cpu > self.budget

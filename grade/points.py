@@ -49,8 +49,10 @@ class Result:
         """This, or, if another criterion has the same reason, its name. reasons: all so far"""
         if self.verdict not in (MISS, OPEN) or not self.why:
             return self
-        # What userapp prints differs from one time to the next, by its PID.
-        key = re.sub(r"\d+", "N", self.why) if self.why.startswith("userapp ") else self.why
+        key, colon, printed = self.why.partition(": ")
+        if key.startswith("userapp "):  # what it prints differs from one time to the next
+            printed = re.sub(r"\d+", "N", printed)
+        key += colon + printed
         first = reasons.setdefault(key, self.criterion.name)
         if first == self.criterion.name:
             return self

@@ -102,10 +102,19 @@ class Words(unittest.TestCase):
             ("BUG: stack guard page was hit at 00000000aa (stack is 00..00)",
              "BUG: stack guard page was hit at 00000000bb (stack is 00..01)",
              "BUG: stack guard page was hit"),
+            ("BUG: spinlock bad magic on CPU#0, cat/97", "BUG: spinlock bad magic on CPU#1, sh/1",
+             "BUG: spinlock bad magic"),
+            ("BUG: workqueue leaked lock or atomic: kworker/0:1/0x00000001/12",
+             "BUG: workqueue leaked lock or atomic: kworker/1:2/0x00000001/72",
+             "BUG: workqueue leaked lock or atomic"),
+            ("BUG: using smp_processor_id() in preemptible [00000000] code: cat/97",
+             "BUG: using smp_processor_id() in preemptible [00000000] code: sh/98",
+             "BUG: using smp_processor_id() in preemptible"),
         ):
             with self.subTest(one):
                 got = found(MARK, *block(one), *block(other))
                 self.assertEqual([(c.what, c.times) for c in got], [(what, 2)])
+                self.assertTrue(any(row.search(what) for row, _ in ROWS[:-1]))
 
     def test_the_panic_at_the_end_is_not_another_one(self) -> None:
         got = found(*block("BUG: kernel NULL pointer dereference, address: 0000000000000000"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
+import time
 import unittest
 from pathlib import Path
 from typing import Dict, Iterator, List
@@ -14,7 +15,7 @@ import machines
 from kernels import Kernel
 from machines import HOST, Machines
 from points import MISS, OPEN, PASS
-from protocol import Outcome
+from protocol import LOST, Outcome
 
 SLOW = "not run: this computer is too slow, or too busy"
 # The Nth boot plays the file boot.N: lines for the report, and last an exit status
@@ -110,6 +111,45 @@ class Boots(unittest.TestCase):
             judge.judge("virtual", names, self.top)
         self.assertEqual(sorted(missed), names)
         self.assertEqual(len(boots), len(names))
+
+    def test_a_result_that_was_lost_is_judged_again_once(self) -> None:
+        first = ["report begin", "KEY begin a", "KEY why x", "KEY begin b", "KEY ok b", "KEY over"]
+        for second, result in ((["KEY ok a"], (PASS, "")), (["KEY why x"], (MISS, LOST))):
+            with self.subTest(result):
+                self.clear()
+                again = ["report begin", "KEY begin a", *second, "KEY over"]
+                self.assertEqual(self.judge(first, again), {"a": result, "b": (PASS, "")})
+
+    def test_all_can_be_skipped(self) -> None:
+        found = self.judge(["report begin", "KEY skip a", "KEY why x", "KEY skip b", "KEY why x",
+                            "KEY over"])
+        self.assertEqual([verdict for verdict, _ in found.values()], ["skip", "skip"])
+
+    def test_when_the_judge_is_stopped_no_machine_starts(self) -> None:
+        self.addCleanup(machines._stopping.clear)
+        ran: List[machines._Boot] = []
+
+        def crash(boot: machines._Boot) -> Iterator[Outcome]:
+            ran.append(boot)
+            boot.protocol.current = boot.names[0]
+            if len(ran) > machines.FEW:
+                machines.end_all()
+            return iter(())
+
+        kernel = Kernel("k", self.top, self.top)
+        judge = Machines(kernel, self.top, "", self.fail, lambda *_: "the machine crashed")
+        names = [f"c{number}" for number in range(20)]
+        with mock.patch.object(machines._Boot, "run", crash), \
+                mock.patch.object(judge, "show"):
+            judge.judge("virtual", names, self.top)
+        self.assertLess(len(ran), machines.FEW + 3)
+
+    def test_a_machine_ends_when_the_judge_is_stopped(self) -> None:
+        self.addCleanup(machines._stopping.clear)
+        threading.Timer(1, machines.end_all).start()
+        start = time.monotonic()
+        self.assertEqual(self.judge(["report begin", "KEY begin a", "exit $(sleep 60)"]), {})
+        self.assertLess(time.monotonic() - start, 30)
 
     def test_a_test_program_that_was_killed_gives_no_open_points(self) -> None:
         self.assertEqual(self.judge(["report begin", "exit 0"], ["report begin", "exit 0"]),

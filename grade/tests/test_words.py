@@ -71,10 +71,10 @@ class Points(unittest.TestCase):
         self.assertFalse(score.add(Result(score.criteria[0], PASS)))
         self.assertEqual(score.given, 0)
 
-
     def test_a_reason_is_said_once(self) -> None:
         for first, second, same in (
             ("userapp prints without end: 110: 0", "userapp prints without end: 115: 0", True),
+            ("userapp was killed by signal 11: 5", "userapp was killed by signal 6: 5", False),
             ("the machine crashed: BUG, in show (mp1.c:78)",
              "the machine crashed: BUG, in show (mp1.c:79)", False),
             ("the list is empty", "the list is empty", True)):
@@ -108,6 +108,8 @@ class Machine(unittest.TestCase):
         self.assertEqual(self.follow("KEY begin a", "AKEY FAIL a", "KEY begin b", "KEY ok b")[0],
                          [("a", MISS, LOST), ("b", PASS, "")])
         self.assertEqual(self.follow("KEY begin a", "KEY FAIL a", "AKEY why x", "KEY begin b")[0],
+                         [("a", MISS, LOST)])
+        self.assertEqual(self.follow("KEY begin a", "AKEY FAIL a", "KEY why x", "KEY begin b")[0],
                          [("a", MISS, LOST)])
 
     def test_what_the_test_program_does_not_do_is_tampering(self) -> None:
