@@ -121,13 +121,15 @@ static void burn_without_main_thread(void *unused)
 TEST(a_process_whose_main_thread_has_ended_counts_on, .parameters = SOON)
 {
 	pid_t pid = spawn(burn_without_main_thread, NULL);
+	int64_t first;
 
 	await_use(pid, 300 * MSEC);
 	enroll(pid);
-	ck_assert_int_gt(listed(pid), MOST(250 * MSEC));
-	await_use(pid, 600 * MSEC);
+	first = listed(pid);
+	ck_assert_int_gt(first, MOST(250 * MSEC));
+	await_use(pid, 800 * MSEC);
 	await_update();
-	ck_assert_int_gt(listed(pid), MOST(625 * MSEC));
+	ck_assert_int_gt(listed(pid), first + MOST(500 * MSEC));
 }
 
 static void *exec_busybox(void *unused)
@@ -297,14 +299,17 @@ TEST(children_do_not_count, .parameters = SOON)
 
 TEST(a_line_shows_the_value_at_registration_until_the_next_update)
 {
-	int64_t first, real;
+	int64_t first, before, after;
 
 	burn(300 * MSEC);
+	before = stat_utime(getpid());
 	enroll(getpid());
 	first = listed(getpid());
-	real = stat_utime(getpid());
-	ck_assert_msg(llabs(first - real) <= 3 * TICK, "listed %.3f s, stat %.3f s",
-		      (double)first / SEC, (double)real / SEC);
+	after = stat_utime(getpid());
+	/* The host may stop this CPU in between, and the guest takes that for our time. */
+	ck_assert_msg(first >= before - 2 * TICK && first <= after + 2 * TICK,
+		      "listed %.3f s, stat %.3f s before, %.3f s after", (double)first / SEC,
+		      (double)before / SEC, (double)after / SEC);
 	burn(300 * MSEC);
 	ck_assert_int_eq(listed(getpid()), first);
 	enroll(getpid());		/* changes nothing */

@@ -270,7 +270,7 @@ static void read_to_the_end(void)
 	all_print(commands, ARRAY_SIZE(commands), read_list());
 }
 
-TEST(programs_that_read_to_the_end_give_the_same_text, .seconds = 240)
+TEST(programs_that_read_to_the_end_give_the_same_text, .seconds = 900)
 {
 	with_few_and_many(read_to_the_end);
 }

@@ -230,7 +230,7 @@ TEST(userapp_draws_one_line_for_a_command_on_a_terminal,
 {
 	double seconds, percent;
 	char text[4096], *line;
-	int updates = 0, busy = 0;
+	int updates = 0, busy = 0, wild = 0;
 
 	ck_assert_int_eq(run_on_terminal("userapp -- sh -c 'exec userapp -s 1 >/dev/null 2>&1'",
 					 text, sizeof(text)), 0);
@@ -238,12 +238,13 @@ TEST(userapp_draws_one_line_for_a_command_on_a_terminal,
 	for (line = text; (line = strchr(line, '\r')); line++) {
 		/* The first update has no percentage: its interval is unknown. */
 		if (sscanf(line, "\ruserapp: %*d: %lf s user, %lf %%", &seconds, &percent) == 2) {
-			ck_assert_msg(percent >= 0 && percent < 190, "%s", text);
+			ck_assert_msg(percent >= 0, "%s", text);
 			updates++;
 			busy += percent > 10;	/* on a busy host, not all */
+			wild += percent > 190;	/* there, after an update that is seen late */
 		}
 	}
-	ck_assert_msg(updates >= 5 && busy >= 3, "%s", text);
+	ck_assert_msg(updates >= 5 && busy >= 3 && wild <= updates / 3, "%s", text);
 	ck_assert_msg(strstr(text, " %\033[K\r"), "%s", text);
 	ck_assert_msg(strstr(text, "\033[K\r\nuserapp: ") && strstr(text, " in all; "), "%s", text);
 }
