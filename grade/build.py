@@ -90,7 +90,7 @@ def understand(data: bytes) -> Built:
 
 
 def look(built: Built, module: Path, sandbox: Sandbox) -> None:
-    ran = sandbox.run("look", [], {"mp1.ko": module}, {"facts": 1 << 20}, seconds=60)
+    ran = sandbox.run("look", [], {"mp1.ko": module}, {"facts": 1 << 20})
     try:
         facts: Dict[str, object] = json.loads(ran.frames["facts"])
         signs = facts["signs"]
@@ -107,7 +107,7 @@ def lines(module: Path, places: Sequence[str], sandbox: Sandbox) -> List[str]:
     """The line of the source for each place, or nothing"""
     if not places:
         return []
-    ran = sandbox.run("look", list(places), {"mp1.ko": module}, {"lines": 1 << 20}, seconds=60)
+    ran = sandbox.run("look", list(places), {"mp1.ko": module}, {"lines": 1 << 20})
     try:
         found = json.loads(ran.frames["lines"])
         names = [clean(str(line), 100) for line in found]

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a machine has used of this computer"""
+"""Time on a computer that may be busy"""
 from __future__ import annotations
 
 import os
 import time
+
+
+def patience() -> int:
+    """How many times as long as usual something may take, as busy as this computer is now"""
+    return max(1, min(5, round(os.getloadavg()[0] / (os.cpu_count() or 1))))
 
 
 class Clock:

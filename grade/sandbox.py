@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Sequence
 
+from cpu_time import patience
 from inside import frames
 from kernels import CACHE, Kernel, Refused
 from users import User, disk, end_group, family, files_seen, memory
@@ -37,7 +38,7 @@ KEYS = (".ssh", ".gitconfig", ".git-credentials", ".config/git", ".netrc")
 
 @dataclass(frozen=True)
 class Limits:
-    seconds: int = 90
+    seconds: int = field(default_factory=lambda: 90 * patience())
     processes: int = 512
     address_mib: int = 4096  # of each process
     memory_mib: int = 4096  # of all

@@ -16,6 +16,7 @@ from kernels import Kernel
 from machines import HOST, Machines
 from points import MISS, OPEN, PASS
 from protocol import LOST, Outcome
+from sandbox import Limits
 
 SLOW = "not run: this computer is too slow, or too busy"
 # The Nth boot plays the file boot.N: lines for the report, and last an exit status
@@ -200,6 +201,14 @@ class Boots(unittest.TestCase):
         found = self.judge(["report begin", "KEY ok a", "KEY begin b", "KEY ok b", "KEY over"])
         self.assertTrue(self.judged.tampered)
         self.assertEqual([verdict for verdict, _ in found.values()], [MISS, MISS])
+
+
+class Busy(unittest.TestCase):
+    def test_a_build_has_more_time_on_a_busy_computer(self) -> None:
+        for load, seconds in ((0.1, 90), (2.2, 90), (6.3, 270), (99.0, 450)):
+            with mock.patch("os.getloadavg", return_value=(load, 0, 0)), \
+                    mock.patch("os.cpu_count", return_value=2):
+                self.assertEqual(Limits().seconds, seconds)
 
 
 if __name__ == "__main__":
