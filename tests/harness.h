@@ -47,7 +47,7 @@
  * @name: the behaviour that it tests
  * @file: its file, which names its topic
  * @parameters: of the module, or NOT_LOADED; NULL for NEVER
- * @seconds: after which it hangs, longer on slow machines (see patience()); 0 for 120
+ * @seconds: after which it hangs, longer on slow machines (see patience()); 0 for 270
  * @needs: a file that a feature of the kernel brings; without it, the test is skipped
  * @skip: returns why the test cannot run here, or NULL if it can; may be absent
  * @check: the test itself, for Check
