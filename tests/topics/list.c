@@ -628,7 +628,7 @@ TEST(a_listing_ends_although_more_and_more_register)
  * than at the beginning. Walking 5000 would take ten times as long. A busy machine may slow
  * down some calls, so compare the medians of the first and the last third.
  */
-enum { FLAT = 3000, THIRD = FLAT / 3 };
+enum { FLAT = 5000, THIRD = FLAT / 3 };
 static pid_t flat_pids[FLAT];
 static int flat_fd;
 
