@@ -179,7 +179,7 @@ static void loop_over_lines(void)
 	each_reads_lines(lists_each_once, toggle);
 }
 
-TEST(a_loop_over_lines_sees_each_process_once_while_it_changes, .seconds = 240)
+TEST(a_loop_over_lines_sees_each_process_once_while_it_changes, .seconds = 900)
 {
 	with_few_and_many(loop_over_lines);
 }
@@ -217,7 +217,7 @@ static void unregister_all(void)
 	unregisters_all("while line=$(grep -m 1 .); do echo -${line%%:*} >$S; done <$S");
 }
 
-TEST(a_loop_over_lines_can_unregister_them_all, .seconds = 240)
+TEST(a_loop_over_lines_can_unregister_them_all, .seconds = 900)
 {
 	with_few_and_many(unregister_all);
 }
