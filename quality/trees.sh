@@ -44,8 +44,10 @@ pretend_kernel() {
 inside() {
 	local tree=$1
 	shift
+	# bubblewrap wants a / that is mounted.
 	# shellcheck disable=SC2016	# the inner shell expands these
 	unshare --mount --fork --pid sh -c '
+		mount --bind "$0" "$0" &&
 		mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" &&
 		exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
 			DEBIAN_FRONTEND=noninteractive HOME=/root TERM=dumb \
