@@ -12,7 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable, Collection, Dict, Iterator, List, Optional, Sequence, Set
+from typing import Callable, Collection, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from cpu_time import Clock
 from kernels import TOP, Kernel
@@ -126,18 +126,19 @@ class _Series:
         """The next machine, or none: then each criterion that is left gets its reason"""
         with self.lock:
             number = len(self.judged.consoles)
-            for name in left:
-                if self.judged.tampered:
-                    self.machines.show(Outcome(name, MISS, "the results were tampered with"))
-                elif trouble > 1:
-                    self.machines.show(Outcome(name, OPEN, HOST))
-                elif time.monotonic() > self.deadline or self.spent > self.budget:
-                    self.machines.show(_not_run(name, number, self.spent))
-                else:
-                    console = self.work / f"{self.kind}.console.{number}"
-                    self.judged.consoles.append(console)
-                    return _Boot(self.machines, self.kind, left, console, self.deadline,
-                                 (self.budget - self.spent) / self.at_once)
+            if self.judged.tampered:
+                verdict, why = MISS, "the results were tampered with"
+            elif trouble > 1:
+                verdict, why = OPEN, HOST
+            elif time.monotonic() > self.deadline or self.spent > self.budget:
+                verdict, why = _not_run(number, self.spent)
+            else:
+                console = self.work / f"{self.kind}.console.{number}"
+                self.judged.consoles.append(console)
+                return _Boot(self.machines, self.kind, left, console, self.deadline,
+                             (self.budget - self.spent) / self.at_once)
+        for name in left:
+            self.machines.show(Outcome(name, verdict, why))
         return None
 
     def _note(self, boot: "_Boot") -> None:
@@ -150,13 +151,13 @@ class _Series:
             judged.tampered = judged.tampered or protocol.tampered
 
 
-def _not_run(name: str, machines: int, spent: float) -> Outcome:
+def _not_run(machines: int, spent: float) -> Tuple[str, str]:
     """There is no more time. A submission that needs so many machines has crashed in most, but
     on a busy computer they have spent little."""
     if machines > FEW and spent > TOTAL / 2:
-        return Outcome(name, MISS, f"not run: {machines} machines for the criteria before it, most "
-                                   "of which crashed, took too long")
-    return Outcome(name, OPEN, "not run: this computer is too slow, or too busy")
+        return MISS, (f"not run: {machines} machines for the criteria before it, most of which "
+                      "crashed, took too long")
+    return OPEN, "not run: this computer is too slow, or too busy"
 
 
 class _Boot:

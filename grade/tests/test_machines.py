@@ -8,7 +8,7 @@ import threading
 import time
 import unittest
 from pathlib import Path
-from typing import Dict, Iterator, List
+from typing import Callable, Dict, Iterator, List, Tuple
 from unittest import mock
 
 import machines
@@ -92,26 +92,32 @@ class Boots(unittest.TestCase):
                                     ["report begin", "KEY begin b", "KEY ok b", "KEY over"]),
                          {"a": (MISS, "the machine crashed"), "b": (PASS, "")})
 
-    def test_one_that_crashes_again_and_again_gets_two_machines_at_once(self) -> None:
-        boots: List[List[str]] = []
-        two = threading.Barrier(2, timeout=10)
+    def crash(self, names: List[str], also: Callable[[], object]) -> Tuple[List[str], int]:
+        """Each machine crashes in its first criterion. Return: what is missed, and their number
 
-        def crash(boot: machines._Boot) -> Iterator[Outcome]:
-            boots.append(list(boot.names))
+        also: what happens in those that come after the first few
+        """
+        boots: List[str] = []
+        missed: List[str] = []
+
+        def run(boot: machines._Boot) -> Iterator[Outcome]:
             boot.protocol.current = boot.names[0]
+            boots.append(boot.names[0])
             if len(boots) > machines.FEW:
-                two.wait()  # for another one
+                also()
             return iter(())
 
-        names = [f"c{number}" for number in range(machines.FEW + 4)]
-        missed: List[str] = []
         kernel = Kernel("k", self.top, self.top)
         judge = Machines(kernel, self.top, "", lambda outcome: missed.append(outcome.name),
                          lambda *_: "the machine crashed")
-        with mock.patch.object(machines._Boot, "run", crash):
+        with mock.patch.object(machines._Boot, "run", run):
             judge.judge("virtual", names, self.top)
-        self.assertEqual(sorted(missed), names)
-        self.assertEqual(len(boots), len(names))
+        return sorted(missed), len(boots)
+
+    def test_one_that_crashes_again_and_again_gets_two_machines_at_once(self) -> None:
+        two = threading.Barrier(2, timeout=10)
+        names = [f"c{number}" for number in range(machines.FEW + 4)]
+        self.assertEqual(self.crash(names, two.wait), (names, len(names)))
 
     def test_a_result_that_was_lost_is_judged_again_once(self) -> None:
         first = ["report begin", "KEY begin a", "KEY why x", "KEY begin b", "KEY ok b", "KEY over"]
@@ -128,22 +134,9 @@ class Boots(unittest.TestCase):
 
     def test_when_the_judge_is_stopped_no_machine_starts(self) -> None:
         self.addCleanup(machines._stopping.clear)
-        ran: List[machines._Boot] = []
-
-        def crash(boot: machines._Boot) -> Iterator[Outcome]:
-            ran.append(boot)
-            boot.protocol.current = boot.names[0]
-            if len(ran) > machines.FEW:
-                machines.end_all()
-            return iter(())
-
-        kernel = Kernel("k", self.top, self.top)
-        judge = Machines(kernel, self.top, "", self.fail, lambda *_: "the machine crashed")
         names = [f"c{number}" for number in range(20)]
-        with mock.patch.object(machines._Boot, "run", crash), \
-                mock.patch.object(judge, "show"):
-            judge.judge("virtual", names, self.top)
-        self.assertLess(len(ran), machines.FEW + 3)
+        _, boots = self.crash(names, machines.end_all)
+        self.assertLess(boots, machines.FEW + 3)
 
     def test_a_machine_ends_when_the_judge_is_stopped(self) -> None:
         self.addCleanup(machines._stopping.clear)
